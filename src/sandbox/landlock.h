@@ -25,6 +25,8 @@ struct landlock_wants {
 int landlock_abi(void); // 0 when the kernel has none or it is switched off
 // A ruleset descriptor (close-on-exec) with the best ABI up to 7. ERR_UNSUPPORTED without Landlock.
 MUST_USE bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *err);
+// Adds one more path to a ruleset that nobody has entered with it yet. Async-signal-safe when it succeeds.
+MUST_USE bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err);
 // Puts the calling thread into the domain; no_new_privs must be set. Async-signal-safe.
 MUST_USE bool landlock_enter(int ruleset_fd, struct err *err);
 
