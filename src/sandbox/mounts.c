@@ -142,13 +142,11 @@ static bool attach_at(const struct stage *s, int mount, const char *dst, bool is
 static bool make_masks(struct mounts *m, struct err *err)
 {
     AUTO_CLOSE int fs = make_tmpfs(4096, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
-    AUTO_CLOSE int file = -1;
     struct stat st;
 
     if (fs < 0)
         return false;
-    file = openat(fs, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0);
-    if (file < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(file, &st) < 0)
+    if (mknodat(fs, "file", S_IFREG, 0) < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(fs, &st) < 0)
         return err_sys(err, errno, "cannot make the masks");
     if (!set_attr(fs, MOUNT_ATTR_RDONLY, false, err))
         return false;
