@@ -40,8 +40,8 @@ bench: all
 	bench/steady --bawn $(BUILD)/bawn
 
 fuzz:
-	@test -f $(BUILD)-fuzz/build.ninja || CC=clang meson setup $(BUILD)-fuzz -Dfuzz=true -Dstatic=false -Dtests=disabled \
-	  -Db_sanitize=address,undefined -Db_lundef=false
+	@test -f $(BUILD)-fuzz/build.ninja || CC=clang CFLAGS=-fsanitize=fuzzer-no-link meson setup $(BUILD)-fuzz \
+	  -Dfuzz=true -Dstatic=false -Dtests=disabled -Db_sanitize=address,undefined -Db_lundef=false
 	ninja -C $(BUILD)-fuzz
 	tests/fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
 
