@@ -59,7 +59,8 @@ typedef void audit_line_fn(void *ctx, const struct audit_line *line);
 struct chain_check {
     char run[AUDIT_RUN_MAX]; // the id that every line must have; "" takes the first line's
     struct chain chain;      // where the lines that hold end
-    uint64_t lines;          // lines seen, whole ones
+    uint64_t lines;          // lines that hold
+    uint64_t bytes;          // their length
     enum chain_fault fault;  // the first; nothing is checked after it
     uint64_t fault_line;     // 1-based
     char why[256];           // what was expected and what stands there

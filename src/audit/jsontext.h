@@ -18,6 +18,8 @@
 // Appends "text" with its quotes; at most `limit` bytes of the text are used. False when out is full, which
 // then has a part of it: drop the buffer or go back to the old length.
 bool jsontext_string(struct buf *out, const char *text, size_t n, size_t limit);
+// What is left of a text after it was written and read again: bad bytes replaced, long ones cut. Owned.
+char *jsontext_kept(const char *text, size_t limit);
 
 // The members of one object, in the order of the calls. Zeroed memory is an empty one. Keys are the program's
 // own words. Past JSONTEXT_OBJECT_MAX bytes a member is left out and "cut":true says so at the end.

@@ -45,6 +45,7 @@ bool audit_kind_parse(const char *name, enum audit_kind *ret);
 // Lines of run.start, run.end and note decide nothing; their verdict is null.
 bool audit_kind_decides(enum audit_kind k);
 // The words of the format: "deny", "ask", "allow".
+const char *audit_verdict_name(enum verdict v);
 bool audit_verdict_parse(const char *name, enum verdict *ret);
 
 struct audit_entry {
@@ -76,8 +77,8 @@ void audit_log_close(struct audit_log *l); // takes a zeroed and a closed one
 
 MUST_USE bool audit_add(struct audit_log *l, const struct audit_entry *e, struct err *err);
 
-// The first line. detail: {"version","workspace","command","pid","policy"}; argv may be NULL (a session
-// without a command of its own). policy_hash is SHA-256 of policy.yaml or NULL.
+// The first line. subject: the workspace; detail: {"version","backend","policy","pid","command"}. argv may be
+// NULL (a session without a command of its own). policy_hash is SHA-256 of policy.yaml or NULL.
 struct audit_start {
     const char *version; // of bawn
     const char *workspace;

@@ -50,6 +50,8 @@ struct run_result {
 };
 
 void run_result_deinit(struct run_result *r);
+// What bawn itself exited with: 124 for a limit, 128+N for a signal; -1 while it has not ended.
+int run_status(const struct run_result *r);
 // The result as JSON, one object: result.json, and what `bawn runs --json` prints.
 char *run_result_json(const struct run_result *r);
 MUST_USE bool rundir_write_result(const struct rundir *d, const struct run_result *r, struct err *err);
