@@ -7,8 +7,8 @@
 
 struct verb {
     const char *name;
-    const char *synopsis; // after "bawn NAME"
-    const char *help;     // one line
+    const char *synopsis;               // after "bawn NAME"
+    const char *help;                   // one line
     int (*main)(int argc, char **argv); // argv[0] is the verb
 };
 

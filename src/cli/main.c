@@ -23,7 +23,8 @@ int cli_fail(const struct err *err)
 
 static void usage(FILE *to)
 {
-    fprintf(to, "bawn %s: run a program so that it works freely inside an envelope that the kernel enforces\n\n",
+    fprintf(to,
+            "bawn %s: run a program so that it works freely inside an envelope that the kernel enforces\n\n",
             BAWN_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         fprintf(to, "  bawn %-8s %-38s %s\n", verbs[i]->name, verbs[i]->synopsis, verbs[i]->help);

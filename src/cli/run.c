@@ -112,7 +112,8 @@ static void on_signal(struct watch *w, uint32_t events)
 // Signals that a person or a service manager sends to a program go to the program.
 static bool take_signals(struct run *r, struct err *err)
 {
-    static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+    static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
+                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
     sigset_t set;
     int fd;
 
@@ -191,7 +192,8 @@ static int finish(struct run *r, struct err *err)
     session_kill(r->session, NULL);
     stdio_drain(&r->stdio);
     session_set_result(r->session, r->command);
-    session_finish(r->session, err);
+    if (!session_finish(r->session, err))
+        code = EXIT_BAWN;
     limit = session_limit(r->session);
     code = limit ? 124 : r->command->exit_code;
     if (r->failure.kind != ERR_NONE)
@@ -213,7 +215,8 @@ static int run(struct run *r, struct err *err)
     if (!places_find(r->options.directory, &r->places, err) ||
         !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
         return EXIT_BAWN;
-    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
+         l = strtok_r(NULL, "\n", &save))
         say(r, l);
     policy_write(r->policy, false, &text);
     if (!take_signals(r, err) || !open_session(r, buf_cstr(&text), err))
@@ -233,7 +236,7 @@ static int run_main(int argc, char **argv)
 
     r->events.fd = -1;
     r->stdio.terminal = r->stdio.master = -1;
-    if (!run_options_parse(argc, argv, &r->options, &err)) {
+    if (!run_options_parse(argc, argv, true, &r->options, &err)) {
         code = r->options.help ? 0 : EXIT_BAWN;
     } else if (loop_init(&r->loop, &err)) {
         r->events.fd = r->options.json ? r->options.json_fd : -1;
@@ -251,5 +254,5 @@ static int run_main(int argc, char **argv)
     return code;
 }
 
-const struct verb verb_run = {"run", "[options] [--] CMD ARG…", "run CMD inside the envelope; its exit status is ours",
-                              run_main};
+const struct verb verb_run = {"run", "[options] [--] CMD ARG…",
+                              "run CMD inside the envelope; its exit status is ours", run_main};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must be covered in the sandbox's file system: denied paths are masked, protected ones are bound read-only and
-// their ancestors (below the writable root) pinned as mount points, so that none can be renamed away.
+// What must be covered in the sandbox's file system: denied paths are masked, protected ones are bound
+// read-only and their ancestors (below the writable root) pinned as mount points, so that none can be renamed
+// away.
 #ifndef BAWN_SANDBOX_COVERS_H
 #define BAWN_SANDBOX_COVERS_H
 
@@ -22,11 +23,11 @@ struct cover_list {
 
 struct treewatch;
 
-// Finds everything that exists now and that deny or protect rules name: plain paths (and what they link to), globs,
-// and git's own places (nested repositories, worktrees' .git files, modules, core.hooksPath targets). Walks each
-// writable root once without following links, for deny globs the pattern's fixed prefix too; a directory that
-// cannot be read is passed over. When watch is not NULL every directory walked in a writable root is watched from
-// before it was listed, so nothing that appears later is missed.
+// Finds everything that exists now and that deny or protect rules name: plain paths (and what they link to),
+// globs, and git's own places (nested repositories, worktrees' .git files, modules, core.hooksPath targets).
+// Walks each writable root once without following links, for deny globs the pattern's fixed prefix too; a
+// directory that cannot be read is passed over. When watch is not NULL every directory walked in a writable
+// root is watched from before it was listed, so nothing that appears later is missed.
 MUST_USE bool covers_find(const struct file_rules *rules, struct treewatch *watch, struct cover_list *ret,
                           struct err *err);
 void cover_list_deinit(struct cover_list *l);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Landlock rules on top of the mounts: what a descriptor that slipped in could reach stays out of reach. Own
-// constants for ABI 1–7, as system headers lag. Source: landlock(7), Documentation/userspace-api/landlock.rst.
+// constants for ABI 1–7, as system headers lag. Source: landlock(7),
+// Documentation/userspace-api/landlock.rst.
 #ifndef BAWN_SANDBOX_LANDLOCK_H
 #define BAWN_SANDBOX_LANDLOCK_H
 
@@ -18,7 +19,8 @@ struct landlock_path {
 struct landlock_wants {
     const struct landlock_path *paths;
     size_t npaths;
-    bool scope_abstract; // no abstract UNIX sockets of outside (needed when the network namespace is the host's)
+    bool scope_abstract; // no abstract UNIX sockets of outside (needed when the network namespace is the
+                         // host's)
     bool scope_signal;   // no signals to outside (needed without a pid namespace)
 };
 

@@ -33,7 +33,9 @@ static int open_init(struct err *err)
             return fd;
     }
     err_set(err, ERR_MISSING,
-            "cannot find bawn-init beside %s or in ../libexec/bawn: the installation is incomplete; run make install", self);
+            "cannot find bawn-init beside %s or in ../libexec/bawn: the installation is incomplete; run make "
+            "install",
+            self);
     return -1;
 }
 
@@ -147,7 +149,8 @@ bool launch_init(bool own_net, struct launched *ret, struct err *err)
     if (pid < 0) {
         int sys = errno;
 
-        err_set(err, ERR_UNSUPPORTED, "cannot make user namespaces (%s); `bawn doctor` says why and how to get them",
+        err_set(err, ERR_UNSUPPORTED,
+                "cannot make user namespaces (%s); `bawn doctor` says why and how to get them",
                 strerror(sys));
         if (err)
             err->sys = sys;

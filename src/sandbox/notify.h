@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The supervisor's side of seccomp user notification: one listener a command (kernel.md 4).
 //
-// OBSERVE: crossings of the envelope are recorded, never allowed or refused here: the mounts, Landlock and the
-// network namespace decide. What the rules refuse is reported once a subject and answered with the error the rules
-// mean (EACCES for files, ENETUNREACH for the network); all else continues. A program that changes its arguments
-// under our eyes only falsifies its own record.
-// STRICT: opens and creations in writable roots are performed here, on the resolved object, so that a denied or
-// protected name is refused soundly, however it appeared; nothing whose arguments lie in the program's memory is ever
-// continued when the answer depends on them.
+// OBSERVE: crossings of the envelope are recorded, never allowed or refused here: the mounts, Landlock and
+// the network namespace decide. What the rules refuse is reported once a subject and answered with the error
+// the rules mean (EACCES for files, ENETUNREACH for the network); all else continues. A program that changes
+// its arguments under our eyes only falsifies its own record. STRICT: opens and creations in writable roots
+// are performed here, on the resolved object, so that a denied or protected name is refused soundly, however
+// it appeared; nothing whose arguments lie in the program's memory is ever continued when the answer depends
+// on them.
 #ifndef BAWN_SANDBOX_NOTIFY_H
 #define BAWN_SANDBOX_NOTIFY_H
 
@@ -17,10 +17,10 @@
 struct notify;
 
 struct notify_report {
-    const char *kind;    // "read", "write", "network", "signal"
-    const char *subject; // path, or address:port
+    const char *kind;                // "read", "write", "network", "signal"
+    const char *subject;             // path, or address:port
     const struct file_verdict *file; // for files; NULL otherwise
-    pid_t pid;           // as seen here
+    pid_t pid;                       // as seen here
 };
 
 struct notify_handler {

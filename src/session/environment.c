@@ -37,7 +37,8 @@ static bool passes(const struct policy_list *pass, const char *entry)
         const char *p = pass->items[i].text;
         size_t n = strlen(p);
 
-        if (n && p[n - 1] == '*' ? name >= n - 1 && !strncmp(p, entry, n - 1) : n == name && !strncmp(p, entry, n))
+        if (n && p[n - 1] == '*' ? name >= n - 1 && !strncmp(p, entry, n - 1)
+                                 : n == name && !strncmp(p, entry, n))
             return true;
     }
     return false;
@@ -56,11 +57,12 @@ static void set_value(struct strlist *l, const char *name, const char *value)
 
 void environment_make(const struct policy *p, const struct session_places *places, struct strlist *ret)
 {
-    static const char *const always[] = {"USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "COLORTERM",
-                                         "NO_COLOR"};
+    static const char *const always[] = {"USER", "LOGNAME", "SHELL",     "LANG",    "LANGUAGE",
+                                         "TZ",   "TERM",    "COLORTERM", "NO_COLOR"};
     char *runtime = xasprintf("/run/user/%u", (unsigned)geteuid());
 
-    set_value(ret, "PATH", places->path_env && *places->path_env ? places->path_env : "/usr/local/bin:/usr/bin:/bin");
+    set_value(ret, "PATH",
+              places->path_env && *places->path_env ? places->path_env : "/usr/local/bin:/usr/bin:/bin");
     set_value(ret, "HOME", places->home ? places->home : "/");
     set_value(ret, "XDG_RUNTIME_DIR", runtime);
     for (size_t i = 0; i < ARRAY_LEN(always); i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The environment inside, built from nothing: a few names that programs cannot do without, what env.pass names of the
-// caller's, what env.set sets.
+// The environment inside, built from nothing: a few names that programs cannot do without, what env.pass
+// names of the caller's, what env.set sets.
 #ifndef BAWN_SESSION_ENVIRONMENT_H
 #define BAWN_SESSION_ENVIRONMENT_H
 

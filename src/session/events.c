@@ -41,7 +41,8 @@ static json_t *base64(const char *data, size_t n)
 
     buf_init(&out, 2 * n + 8);
     for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0u) | (i + 2 < n ? p[i + 2] : 0u);
+        unsigned v =
+            (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0u) | (i + 2 < n ? p[i + 2] : 0u);
 
         buf_addc(&out, digits[v >> 18]);
         buf_addc(&out, digits[v >> 12 & 63]);

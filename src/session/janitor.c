@@ -41,7 +41,10 @@ static void keep_only(int *life, const struct janitor_work *w)
 static void record_taken(struct audit_log *log, const struct quarantined *q)
 {
     AUTO_JSONTEXT struct jsontext_object detail = {0};
-    struct audit_entry e = {.kind = AUDIT_QUARANTINE, .rule = q->rule->text, .subject = q->path, .detail = &detail,
+    struct audit_entry e = {.kind = AUDIT_QUARANTINE,
+                            .rule = q->rule->text,
+                            .subject = q->path,
+                            .detail = &detail,
                             .by = "janitor"};
 
     jsontext_text(&detail, "moved_to", q->moved);
@@ -54,12 +57,13 @@ static void clean(const struct janitor_work *w)
     struct pollfd dead = {.fd = w->init_pidfd, .events = POLLIN};
     struct quarantine q;
     struct audit_log log;
-    struct audit_entry note = {.kind = AUDIT_NOTE, .subject = "the supervisor was killed; the janitor cleaned up",
-                               .by = "janitor"};
+    struct audit_entry note = {
+        .kind = AUDIT_NOTE, .subject = "the supervisor was killed; the janitor cleaned up", .by = "janitor"};
     char *dir = xasprintf("%s/quarantine", w->rundir->path);
     bool recording;
 
-    // Init dies with the supervisor (parent-death signal and socket); its end is the end of everything inside.
+    // Init dies with the supervisor (parent-death signal and socket); its end is the end of everything
+    // inside.
     while (poll(&dead, 1, -1) < 0 && errno == EINTR)
         ;
     cgroup_remove_run(w->cgroups, w->rundir->id);

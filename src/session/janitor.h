@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The janitor: a small process of the supervisor's own, forked before anything exists that would have to be cleaned
-// by hand. It waits on a pipe whose only writer is the supervisor. When the supervisor dies without a word, it waits
-// for the sandbox to be dead, takes protected names that appeared out of the writable roots, removes the control
-// groups, closes the record, and ends.
+// The janitor: a small process of the supervisor's own, forked before anything exists that would have to be
+// cleaned by hand. It waits on a pipe whose only writer is the supervisor. When the supervisor dies without a
+// word, it waits for the sandbox to be dead, takes protected names that appeared out of the writable roots,
+// removes the control groups, closes the record, and ends.
 #ifndef BAWN_SESSION_JANITOR_H
 #define BAWN_SESSION_JANITOR_H
 

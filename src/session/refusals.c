@@ -5,8 +5,8 @@
 
 #include "base/utf8.h"
 
-const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject, const char *rule,
-                                   const char *remedy, bool *ret_new)
+const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject,
+                                   const char *rule, const char *remedy, bool *ret_new)
 {
     struct refusal *e;
 
@@ -21,7 +21,8 @@ const struct refusal *refusals_add(struct refusals *r, const char *kind, const c
         return NULL;
     }
     e = &r->items[r->n++];
-    *e = (struct refusal){xstrdup(kind), xstrdup(subject), xstrdup(rule ? rule : ""), xstrdup(remedy ? remedy : ""), 1};
+    *e = (struct refusal){xstrdup(kind), xstrdup(subject), xstrdup(rule ? rule : ""),
+                          xstrdup(remedy ? remedy : ""), 1};
     *ret_new = true;
     return e;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Opening a session overlaps what can overlap: bawn-init is cloned first and makes its namespaces
-// while this process finds what must be covered, makes the plan, the run's directory and the record. Nothing of the
-// user's runs before the plan is applied, the record is open, the limits are armed and the janitor stands.
+// Theory of operation. Opening a session overlaps what can overlap: bawn-init is cloned first and makes its
+// namespaces while this process finds what must be covered, makes the plan, the run's directory and the
+// record. Nothing of the user's runs before the plan is applied, the record is open, the limits are armed and
+// the janitor stands.
 //
-// Init's messages go through one table: type → permitted when → handler. What is not permitted ends the session.
+// Init's messages go through one table: type → permitted when → handler. What is not permitted ends the
+// session.
 #include "session/session.h"
 
 #include <errno.h>
@@ -80,10 +82,11 @@ static void tell(struct session *s, const char *text)
 }
 
 // One line of the record; a record that cannot be written ends the run, as no decision may go unrecorded.
-static void record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule, const char *subject,
-                   const struct jsontext_object *detail, const char *by)
+static void record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule,
+                   const char *subject, const struct jsontext_object *detail, const char *by)
 {
-    struct audit_entry e = {.kind = kind, .verdict = verdict, .rule = rule, .subject = subject, .detail = detail, .by = by};
+    struct audit_entry e = {
+        .kind = kind, .verdict = verdict, .rule = rule, .subject = subject, .detail = detail, .by = by};
     struct err err = {0};
 
     if (!s->recording || audit_add(&s->audit, &e, &err))
@@ -93,7 +96,8 @@ static void record(struct session *s, enum audit_kind kind, enum verdict verdict
     session_kill(s, "audit");
 }
 
-static void refuse(struct session *s, const char *kind, const char *subject, const char *rule, const char *remedy)
+static void refuse(struct session *s, const char *kind, const char *subject, const char *rule,
+                   const char *remedy)
 {
     bool is_new;
     const struct refusal *r = refusals_add(&s->refusals, kind, subject, rule, remedy, &is_new);
@@ -238,13 +242,14 @@ static bool on_failed(struct session *s, struct command *c, struct init_msg *m, 
     switch (m->flags) {
     case STAGE_EXEC:
         c->exit_code = m->number == ENOENT ? 127 : 126;
-        err_set(&c->failure, ERR_INPUT, m->number == ENOENT ? "%s: command not found in the sandbox" : "%s: %s", what,
+        err_set(&c->failure, ERR_INPUT,
+                m->number == ENOENT ? "%s: command not found in the sandbox" : "%s: %s", what,
                 strerror(m->number));
         break;
     case STAGE_CWD:
         c->exit_code = 125;
-        err_set(&c->failure, ERR_INPUT, "cannot enter %s in the sandbox: %s; grant it with --read or --write", m->text,
-                strerror(m->number));
+        err_set(&c->failure, ERR_INPUT, "cannot enter %s in the sandbox: %s; grant it with --read or --write",
+                m->text, strerror(m->number));
         break;
     default:
         c->exit_code = 125;
@@ -286,7 +291,8 @@ static bool on_covered(struct session *s, struct command *c, struct init_msg *m,
     if (m->number == 0)
         record(s, AUDIT_FILE_ACCESS, VERDICT_DENY, "covered while running", m->text, NULL, "policy");
     else if (m->number != ENOENT && m->number != ELOOP && m->number != ENOTDIR) {
-        AUTO_FREE char *text = xasprintf("cannot cover %s: %s; the run is ended", m->text, strerror(m->number));
+        AUTO_FREE char *text =
+            xasprintf("cannot cover %s: %s; the run is ended", m->text, strerror(m->number));
 
         tell(s, text);
         return false;
@@ -298,8 +304,9 @@ static const struct handler {
     bool needs_command;
     bool (*fn)(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds);
 } handlers[INIT_TYPES] = {
-    [INIT_STARTED] = {true, on_started},   [INIT_EXITED] = {true, on_exited},   [INIT_FAILED] = {true, on_failed},
-    [INIT_LISTENER] = {true, on_listener}, [INIT_COVERED] = {false, on_covered},
+    [INIT_STARTED] = {true, on_started},  [INIT_EXITED] = {true, on_exited},
+    [INIT_FAILED] = {true, on_failed},    [INIT_LISTENER] = {true, on_listener},
+    [INIT_COVERED] = {false, on_covered},
 };
 
 static void init_died(struct session *s)
@@ -378,15 +385,19 @@ static bool make_record(struct session *s, struct err *err)
     const struct session_options *o = &s->options;
     char hash[SHA256_HEX_SIZE];
     AUTO_FREE char *quarantine = NULL;
-    struct audit_start start = {.version = BAWN_VERSION, .workspace = o->places.workspace, .argv = o->argv,
-                                .policy_hash = hash, .backend = "namespaces"};
+    struct audit_start start = {.version = BAWN_VERSION,
+                                .workspace = o->places.workspace,
+                                .argv = o->argv,
+                                .policy_hash = hash,
+                                .backend = "namespaces"};
 
     if (!rundir_make(o->places.state_dir, &s->rundir, err))
         return false;
     quarantine = xasprintf("%s/quarantine", s->rundir.path);
     quarantine_init(&s->quarantine, quarantine);
     sha256_hex(o->policy_text, strlen(o->policy_text), hash);
-    if (!audit_log_open(&s->audit, s->rundir.fd, s->rundir.id, err) || !audit_run_start(&s->audit, &start, err) ||
+    if (!audit_log_open(&s->audit, s->rundir.fd, s->rundir.id, err) ||
+        !audit_run_start(&s->audit, &start, err) ||
         !rundir_write_policy(&s->rundir, o->policy_text, strlen(o->policy_text), err))
         return false;
     s->recording = true;
@@ -401,10 +412,12 @@ static bool arm_limits(struct session *s, struct err *err)
         return false;
     if (!s->limits.uses_cgroup)
         return true;
-    if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup, &s->cgroup, err))
+    if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup,
+                     &s->cgroup, err))
         return false;
     return cgroup_enter(&s->cgroup, s->init.pid, err) &&
-           (s->cgroup.oom_fd < 0 || watch_add(s->loop, &s->oom_watch, s->cgroup.oom_fd, EPOLLIN, on_oom, s, err));
+           (s->cgroup.oom_fd < 0 ||
+            watch_add(s->loop, &s->oom_watch, s->cgroup.oom_fd, EPOLLIN, on_oom, s, err));
 }
 
 // With the host's network, names are resolved by the host's configuration, which often lies below /run.
@@ -422,8 +435,8 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist more = {0};
     AUTO_BUF struct buf notes;
-    struct layout_wants w = {&s->rules, &s->covers, geteuid(), p->network.mode != NET_OPEN, s->limits.tmpfs_size,
-                             &sockets,  &more};
+    struct layout_wants w = {
+        &s->rules, &s->covers, geteuid(), p->network.mode != NET_OPEN, s->limits.tmpfs_size, &sockets, &more};
     struct plan plan;
     bool ok;
 
@@ -432,10 +445,11 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     layout_host_sockets(&sockets);
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? PLAN_OWN_NET : PLAN_SCOPE_ABSTRACT) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
-                      (p->files.strict      ? (unsigned)PLAN_STRICT
-                       : p->nested          ? 0u
-                                            : (unsigned)PLAN_OBSERVE) |
+    plan.head.flags = (w.own_net ? PLAN_OWN_NET : PLAN_SCOPE_ABSTRACT) |
+                      (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+                      (p->files.strict ? (unsigned)PLAN_STRICT
+                       : p->nested     ? 0u
+                                       : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
     if (!p->nested && landlock_abi() > 0)
         plan.head.flags |= PLAN_LANDLOCK;
@@ -519,7 +533,8 @@ static bool open_all(struct session *s, struct err *err)
     return true;
 }
 
-bool session_open(struct loop *loop, const struct session_options *options, struct session **ret, struct err *err)
+bool session_open(struct loop *loop, const struct session_options *options, struct session **ret,
+                  struct err *err)
 {
     struct session *s = xcalloc(1, sizeof *s);
 

@@ -127,7 +127,8 @@ static void pump(struct stdio_stream *s)
         give_out(s);
 wait:
     if (s->len && s->to >= 0) {
-        if (!s->write_watch.loop && !watch_add(io->loop, &s->write_watch, s->to, EPOLLOUT, on_writable, s, NULL))
+        if (!s->write_watch.loop &&
+            !watch_add(io->loop, &s->write_watch, s->to, EPOLLOUT, on_writable, s, NULL))
             s->len = 0; // a descriptor that cannot be waited for is never short
         if (s->read_watch.loop)
             watch_change(&s->read_watch, 0);
@@ -176,8 +177,10 @@ bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants
     for (int i = 0; i < 3; i++) {
         io->inner[i] = i;
         if (is_directory(i))
-            return err_set(err, ERR_INPUT,
-                           "standard descriptor %d is a directory: it would open the host's files inside; redirect it", i);
+            return err_set(
+                err, ERR_INPUT,
+                "standard descriptor %d is a directory: it would open the host's files inside; redirect it",
+                i);
         io->pty[i] = isatty(i) && !(i && wants->pipe_output);
         if (io->pty[i] && io->terminal < 0)
             io->terminal = reopen(i, O_RDWR);
@@ -226,8 +229,8 @@ static void restore(struct stdio *io)
     io->raw = false;
 }
 
-// The inner terminal starts as the outer one is. Where the outer one keeps its own output processing (input is not
-// typed), the inner one does none, or newlines would be translated twice.
+// The inner terminal starts as the outer one is. Where the outer one keeps its own output processing (input
+// is not typed), the inner one does none, or newlines would be translated twice.
 static void copy_modes(struct stdio *io)
 {
     struct termios t;
@@ -281,8 +284,8 @@ bool stdio_started(struct stdio *io, int master, struct err *err)
             return false;
         }
     }
-    // The command alone holds what was passed, so that its closing is seen at the other end. Messages to the person
-    // still need the caller's stderr.
+    // The command alone holds what was passed, so that its closing is seen at the other end. Messages to the
+    // person still need the caller's stderr.
     for (int i = 0; i < 2 && null >= 0; i++)
         if (!io->pty[i])
             dup2(null, i);
