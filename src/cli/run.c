@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // bawn run: one program inside the envelope, with the caller's terminal or pipes; its exit status is ours.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,7 +240,8 @@ static int run_main(int argc, char **argv)
     if (!run_options_parse(argc, argv, true, &r->options, &err)) {
         code = r->options.help ? 0 : EXIT_BAWN;
     } else if (loop_init(&r->loop, &err)) {
-        r->events.fd = r->options.json ? r->options.json_fd : -1;
+        // A descriptor of its own: the standard ones are let go of once the command has them.
+        r->events.fd = r->options.json ? fcntl(r->options.json_fd, F_DUPFD_CLOEXEC, 3) : -1;
         code = run(r, &err);
     }
     stdio_deinit(&r->stdio);

@@ -127,14 +127,12 @@ static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struc
 
 static bool receive_plan(struct init *in, struct err *err)
 {
-    struct init_msg m = {.type = INIT_BOOTED};
+    struct init_msg m;
     const char *block;
     size_t n, nfds = 1;
     int fd = -1;
     bool ok;
 
-    if (!init_send(in->sock, &m, NULL, 0))
-        _exit(125);
     if (init_recv(in->sock, &m, &fd, &nfds, 0) <= 0)
         _exit(125);
     if (m.type != INIT_PLAN || nfds != 1)
@@ -376,23 +374,35 @@ static void handle_message(struct init *in)
         close(fds[i]);
 }
 
+static void forget(struct init *in, pid_t pid, int status, bool last)
+{
+    for (size_t i = 0; i < in->ncommands; i++)
+        if (in->commands[i].pid == pid) {
+            struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status,
+                                 .flags = last ? EXITED_LAST : 0u};
+
+            in->commands[i] = in->commands[--in->ncommands];
+            init_send(in->sock, &m, NULL, 0);
+            return;
+        }
+}
+
 static void reap(struct init *in)
 {
     struct signalfd_siginfo info[16];
-    int status;
-    pid_t pid;
+    int status, next_status;
+    pid_t pid, next;
 
     while (read(in->sigfd, info, sizeof info) > 0)
         ;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (size_t i = 0; i < in->ncommands; i++)
-            if (in->commands[i].pid == pid) {
-                struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status};
-
-                in->commands[i] = in->commands[--in->ncommands];
-                init_send(in->sock, &m, NULL, 0);
-                break;
-            }
+    // One ahead, to know whether a command's end left anybody behind.
+    pid = waitpid(-1, &status, WNOHANG);
+    while (pid > 0) {
+        next = waitpid(-1, &next_status, WNOHANG);
+        forget(in, pid, status, next < 0 && errno == ECHILD);
+        pid = next;
+        status = next_status;
+    }
 }
 
 int main(int argc, char **argv)

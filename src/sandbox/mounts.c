@@ -271,7 +271,6 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
                                            {"/proc/self/fd/2", "stderr"},
                                            {"pts/ptmx", "ptmx"}};
     static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
-    unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int dev = make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
 
     if (dev < 0 || !attach_at(s, dev, "/dev", true, err))
@@ -284,7 +283,6 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
             return err_sys(err, errno, "cannot make /dev/%s", links[i][1]);
     return add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err) &&
            add_sub(dev, "shm", make_tmpfs(op->size, 01777, ATTR_SAFE, err), err) &&
-           add_sub(dev, "mqueue", make_fs("mqueue", NULL, quiet, err), err) &&
            set_attr(dev, MOUNT_ATTR_RDONLY, false, err);
 }
 

@@ -24,7 +24,7 @@ enum mount_kind {
     MOUNT_TMPFS,    // size bytes at dst
     MOUNT_MASK,     // dst cannot be read, listed or changed
     MOUNT_LINK,     // symbolic link dst → src, in a tmpfs of ours
-    MOUNT_DEV,      // /dev: the harmless devices, pts, shm, mqueue
+    MOUNT_DEV,      // /dev: the harmless devices, pts, shm
     MOUNT_PROC,     // /proc of the new pid namespace, with its masks
     MOUNT_SYS,      // /sys of the new network namespace, or the host's read-only
 };

@@ -11,11 +11,10 @@
 //   inside COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its
 //   cover
 // init → supervisor
-//   BOOTED   (nothing)                                namespaces stand; waiting for the plan
 //   READY    number=Landlock ABI in use               the sandbox stands; commands may start
 //   STARTED  id, number=pid inside                    PTY master when one was asked for
 //   LISTENER id                                       seccomp user notification listener of the command
-//   EXITED   id, number=wait status
+//   EXITED   id, number=wait status, flags=EXITED_*
 //   FAILED   id, number=errno, flags=stage, text      the command could not be started; id 0: set-up failed
 //   COVERED  number=errno, text=path
 //
@@ -35,7 +34,6 @@ enum init_type {
     INIT_START,
     INIT_SIGNAL,
     INIT_COVER,
-    INIT_BOOTED,
     INIT_READY,
     INIT_STARTED,
     INIT_LISTENER,
@@ -53,6 +51,8 @@ enum init_start_flag {
 };
 
 enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC };
+
+enum init_exited_flag { EXITED_LAST = 1 << 0 }; // no other process is left inside
 
 enum init_cover_flag { INIT_COVER_MASK = 1 << 0, INIT_COVER_IS_DIR = 1 << 1 }; // without MASK: read-only
 

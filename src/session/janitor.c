@@ -119,14 +119,18 @@ bool janitor_start(const struct janitor_work *w, struct janitor *ret, struct err
 
 void janitor_dismiss(struct janitor *j)
 {
-    int status;
-
-    if (j->pid <= 0)
+    if (j->life < 0)
         return;
     if (write(j->life, "q", 1) != 1)
         kill(j->pid, SIGKILL);
-    close(j->life);
-    while (waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
+    close(TAKE_FD(j->life));
+}
+
+void janitor_await(struct janitor *j)
+{
+    int status;
+
+    while (j->pid > 0 && waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    *j = (struct janitor){.life = -1};
+    j->pid = 0;
 }

@@ -51,7 +51,9 @@ struct session {
     struct treewatch *treewatch;
     bool watch_degraded;
     struct launched init;
-    bool launched, reaped, finished;
+    bool launched, killed, reaped, finished;
+    bool ready;       // init said so
+    bool nobody_left; // the last command left no process behind
     struct watch sock_watch, oom_watch;
     struct timer wall;
     struct rundir rundir;
@@ -212,6 +214,16 @@ static void end_command(struct command *c, int status)
         c->options.ended(c);
 }
 
+static bool on_ready(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
+{
+    (void)c;
+    (void)m;
+    (void)fds;
+    (void)nfds;
+    s->ready = true;
+    return true;
+}
+
 static bool on_started(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
     (void)s;
@@ -225,20 +237,37 @@ static bool on_started(struct session *s, struct command *c, struct init_msg *m,
 
 static bool on_exited(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
-    (void)s;
     (void)fds;
     (void)nfds;
+    s->nobody_left = m->flags & EXITED_LAST;
     end_command(c, m->number);
     return true;
 }
 
+// The sandbox could not be set up: every command fails with that reason, and the session is over.
+static bool set_up_failed(struct session *s, const struct init_msg *m)
+{
+    for (size_t i = 0; i < s->ncommands; i++) {
+        struct command *c = s->commands[i];
+
+        c->exit_code = 125;
+        err_set(&c->failure, ERR_SYSTEM, "%s", m->text);
+        end_command(c, 125 << 8);
+    }
+    return false;
+}
+
 static bool on_failed(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
-    const char *what = c->options.argv[0];
+    const char *what;
 
-    (void)s;
     (void)fds;
     (void)nfds;
+    if (!m->id)
+        return set_up_failed(s, m);
+    if (!c)
+        return false;
+    what = c->options.argv[0];
     switch (m->flags) {
     case STAGE_EXEC:
         c->exit_code = m->number == ENOENT ? 127 : 126;
@@ -300,13 +329,20 @@ static bool on_covered(struct session *s, struct command *c, struct init_msg *m,
     return true;
 }
 
+// when: before READY only the outcome of the set-up may come, and nothing may follow it twice.
+enum when { BEFORE_READY = 1, WHEN_READY = 2 };
+
 static const struct handler {
+    unsigned when;
     bool needs_command;
     bool (*fn)(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds);
 } handlers[INIT_TYPES] = {
-    [INIT_STARTED] = {true, on_started},  [INIT_EXITED] = {true, on_exited},
-    [INIT_FAILED] = {true, on_failed},    [INIT_LISTENER] = {true, on_listener},
-    [INIT_COVERED] = {false, on_covered},
+    [INIT_READY] = {BEFORE_READY, false, on_ready},
+    [INIT_FAILED] = {BEFORE_READY | WHEN_READY, false, on_failed},
+    [INIT_STARTED] = {WHEN_READY, true, on_started},
+    [INIT_LISTENER] = {WHEN_READY, true, on_listener},
+    [INIT_EXITED] = {WHEN_READY, true, on_exited},
+    [INIT_COVERED] = {WHEN_READY, false, on_covered},
 };
 
 static void init_died(struct session *s)
@@ -336,7 +372,8 @@ static void on_init(struct watch *w, uint32_t events)
     }
     h = &handlers[m.type];
     c = command_by_id(s, m.id);
-    if (!h->fn || (h->needs_command && !c) || !h->fn(s, c, &m, fds, nfds))
+    if (!h->fn || !(h->when & (s->ready ? WHEN_READY : BEFORE_READY)) || (h->needs_command && !c) ||
+        !h->fn(s, c, &m, fds, nfds))
         init_died(s);
     for (size_t i = 0; i < nfds; i++)
         if (fds[i] >= 0)
@@ -479,32 +516,20 @@ static int block_fd(const struct buf *block, struct err *err)
     return TAKE_FD(fd);
 }
 
-static bool expect(struct session *s, enum init_type type, struct err *err)
-{
-    struct init_msg m;
-    int r = init_recv(s->init.sock, &m, NULL, NULL, 0);
-
-    if (r == 1 && m.type == type)
-        return true;
-    if (r == 1 && m.type == INIT_FAILED) {
-        err_set(err, ERR_SYSTEM, "%s", m.text);
-        if (err)
-            err->sys = m.number;
-        return false;
-    }
-    return err_set(err, ERR_PROTOCOL, "bawn-init died while the sandbox was being set up");
-}
-
+// READY is not waited for: a START may follow at once, init takes them in order.
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
     struct init_msg m = {.type = INIT_PLAN};
     AUTO_CLOSE int fd = block_fd(block, err);
 
-    if (fd < 0 || !expect(s, INIT_BOOTED, err))
+    if (fd < 0)
         return false;
-    if (!init_send(s->init.sock, &m, &fd, 1))
-        return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
-    return expect(s, INIT_READY, err);
+    if (init_send(s->init.sock, &m, &fd, 1))
+        return true;
+    // What it said before it died is the reason.
+    if (init_recv(s->init.sock, &m, NULL, NULL, MSG_DONTWAIT) == 1 && m.type == INIT_FAILED)
+        return err_set(err, ERR_SYSTEM, "%s", m.text);
+    return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
 }
 
 static bool open_all(struct session *s, struct err *err)
@@ -524,6 +549,7 @@ static bool open_all(struct session *s, struct err *err)
     if (!find_covers(s, err) || !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
         !send_plan(s, &block, err))
         return false;
+    environment_make(p, &s->options.places, &s->env);
     s->state = SESSION_OPEN;
     if (!treewatch_start(s->treewatch, &s->covers, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, on_init, s, err))
@@ -548,7 +574,6 @@ bool session_open(struct loop *loop, const struct session_options *options, stru
         session_close(s, NULL);
         return false;
     }
-    environment_make(options->policy, &options->places, &s->env);
     *ret = s;
     return true;
 }
@@ -610,26 +635,48 @@ void session_signal(struct session *s, uint32_t command_id, int sig)
 
 // --- ending ---
 
-void session_kill(struct session *s, const char *limit)
+// The reason goes on record before anything dies of it.
+static void note_limit(struct session *s, const char *limit)
 {
-    siginfo_t info;
-
-    if (limit && !s->limit) {
-        s->limit = limit;
-        record(s, AUDIT_LIMIT, VERDICT_DENY, limit, limit, NULL, "policy");
-        if (s->options.events.limit)
-            s->options.events.limit(s->options.events.ctx, limit);
-    }
-    if (!s->launched || s->reaped)
+    if (!limit || s->limit)
         return;
+    s->limit = limit;
+    record(s, AUDIT_LIMIT, VERDICT_DENY, limit, limit, NULL, "policy");
+    if (s->options.events.limit)
+        s->options.events.limit(s->options.events.ctx, limit);
+}
+
+static void send_kill(struct session *s)
+{
+    if (!s->launched || s->killed)
+        return;
+    s->killed = true;
     s->state = SESSION_DEAD;
     watch_del(&s->sock_watch);
     sys_pidfd_send_signal(s->init.pidfd, SIGKILL);
+}
+
+// Init's death is that of everything in its pid namespace: it is reaped after all others.
+static void await_death(struct session *s)
+{
+    siginfo_t info;
+
+    if (!s->killed || s->reaped)
+        return;
     while (waitid(P_PIDFD, (id_t)s->init.pidfd, &info, WEXITED) < 0 && errno == EINTR)
         ;
     s->reaped = true;
     for (size_t i = 0; i < s->ncommands; i++)
         end_command(s->commands[i], SIGKILL);
+}
+
+void session_kill(struct session *s, const char *limit)
+{
+    note_limit(s, limit);
+    send_kill(s);
+    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it yet.
+    if (!s->nobody_left)
+        await_death(s);
 }
 
 void session_set_result(struct session *s, const struct command *c)
@@ -716,9 +763,11 @@ bool session_finish(struct session *s, struct err *err)
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
         tell(s, "a control group could not be removed: a process is still in it");
+    janitor_dismiss(&s->janitor);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);
-    janitor_dismiss(&s->janitor);
+    janitor_await(&s->janitor);
+    await_death(s);
     return ok;
 }
 
