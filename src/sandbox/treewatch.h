@@ -18,9 +18,13 @@ struct treewatch;
 struct cover_list;
 
 struct treewatch_handler {
-    // A name that the rule covers and that no list had is there now.
+    // A name that the rule covers and that no list had is there now; again when its content may have changed
+    // since, and once more from treewatch_drain while it is still there. A directory is told as a whole, by
+    // its own path. Whether it may stay is quarantine_keeps' or a person's to say (a `git init` inside makes
+    // such names).
     void (*appeared)(void *ctx, const char *path, bool is_dir, const struct file_rule *rule);
-    // The covered name was replaced or moved on the host: cover it again.
+    // The covered name was replaced on the host: cover it again. (One that was removed first and made anew
+    // later may be the sandbox's own doing: that one is told as appeared.)
     void (*replaced)(void *ctx, const char *path);
     // Once, when watching fell back to polling or lost events: a sentence for the person.
     void (*degraded)(void *ctx, const char *why);
@@ -35,6 +39,9 @@ MUST_USE bool treewatch_start(struct treewatch *w, const struct cover_list *cove
 // Handles what is queued now, without waiting; after the last process inside is dead, every name that
 // appeared has been reported when this returns.
 void treewatch_drain(struct treewatch *w);
+// After a drain: some names may have appeared unseen (a directory that cannot be read, too many names at
+// once): quarantine_sweep is needed.
+bool treewatch_incomplete(const struct treewatch *w);
 void treewatch_free(struct treewatch *w); // takes NULL
 
 #endif
