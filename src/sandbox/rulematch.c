@@ -183,6 +183,25 @@ void rulematch_add_path(struct rulematch *m, const char *path, const struct file
     pattern_index(m, (struct rule_pattern){.rule = rule, .prefix = xstrdup(path), .tail = xstrdup("")});
 }
 
+// Rules come sorted, so that neighbours mostly share a directory; each realpath is a system call a component.
+static const char *resolved_cached(struct rulematch *m, const char *dir)
+{
+    if (!m->asked || strcmp(m->asked, dir) != 0) {
+        free(m->asked);
+        free(m->answer);
+        m->asked = xstrdup(dir);
+        m->answer = path_resolved(dir);
+    }
+    return m->answer;
+}
+
+static char *resolved_parent_cached(struct rulematch *m, const char *path)
+{
+    AUTO_FREE char *parent = path_parent(path);
+
+    return strcmp(path, "/") ? path_normal(resolved_cached(m, parent), path_base(path)) : xstrdup("/");
+}
+
 static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
 {
     AUTO_FREE char *text = xstrdup(r->path);
@@ -202,12 +221,12 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
         }
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
-        p.prefix = path_resolved_parent(*text ? text : "/");
+        p.prefix = resolved_parent_cached(m, *text ? text : "/");
         p.tail = xstrdup("");
     } else {
         p.tail = r->glob ? xstrdup(text + n + 1) : xasprintf("**/%s", text + n + 1);
         text[n] = '\0';
-        p.prefix = path_resolved(*text ? text : "/");
+        p.prefix = xstrdup(resolved_cached(m, *text ? text : "/"));
     }
     pattern_index(m, p);
 }
@@ -234,8 +253,9 @@ void rulematch_deinit(struct rulematch *m)
     }
     free(m->items);
     free(m->globs);
+    free(m->asked);
+    free(m->answer);
     strlist_deinit(&m->roots);
-    strlist_deinit(&m->notes);
     *m = (struct rulematch){0};
 }
 
