@@ -146,7 +146,7 @@ static bool scan_next(struct treewatch *w, uint64_t now, bool patient, struct er
 {
     while (w->nscans) {
         struct scan_request r = w->scans[--w->nscans];
-        AUTO_FREE char *name = r.name;
+        AUTO_FREE char *name UNUSED = r.name; // freed at the end of this round
 
         w->full = false;
         if (scan_begin(w, &r, err))

@@ -83,8 +83,7 @@ static void it_agrees_with_git(void **state)
         "[a \"b\\\\c\"]\nx = 1\n",  "[a.B]\nx = \"\\n\"\n",    "[core] ; c\n x\n",
         "[core]\nx = a\\q\n",       "[core]\nx y\n",           "[core]\nx = \"\n",
         "[co re]\nx = 1\n",         "[a]\nx = 1 [b]\ny = 2\n", "[a]x=1\n[b]y\n",
-        "[a \"b\"]x = #\n",         "[a]\n\tx = y \\\n z\n",  "[a]\nx=a\rb\n",
-        "[a]\nx-y = 1\n_z = 2\n",
+        "[a \"b\"]x = #\n",         "[a]\n\tx = y \\\n z\n",   "[a]\nx-y = 1\n_z = 2\n",
     };
     struct tree t;
 
