@@ -324,7 +324,7 @@ static bool sweep_take(struct sweep *s, const char *path, const struct file_rule
 {
     bool moved = false;
 
-    if (cover_list_find(s->before, path) || cover_list_link(s->before, path))
+    if (rule->grant != GRANT_PROTECT || cover_list_find(s->before, path) || cover_list_link(s->before, path))
         return false;
     if (!quarantine_take(s->q, s->rules, path, rule, &moved, s->err))
         s->failed = true;
@@ -349,7 +349,7 @@ static bool sweep_entry(void *ctx, struct walk_dir *dir, const struct walk_entry
         if (!rule && e->type != DT_DIR && gitplaces_is_dotgit(e->name))
             rule = gitplaces_rule(&s->git, e->path);
     }
-    if (rule && rule->grant == GRANT_PROTECT && sweep_take(s, e->path, rule))
+    if (rule && sweep_take(s, e->path, rule))
         return false;
     return e->type == DT_DIR;
 }

@@ -2,7 +2,6 @@
 // How a rule's text becomes a pattern:
 //   /w/**/.env         prefix /w            tail **/.env
 //   /w/secrets/**      prefix /w/secrets    no tail: covering the directory covers what is below it
-//   /w/.git/hooks      of @hooks: prefix /w, tail **/.git/hooks, as it holds in nested repositories too
 // The workspace, the home directory and the writable roots are literal even when their names have glob
 // characters: a directory called "[old]" must not turn the rules below it into something else.
 #include "sandbox/rulematch.h"
@@ -211,20 +210,12 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
     for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
         text[n - 3] = '\0';
     n = r->glob ? literal_length(m, text) : strlen(text);
-    if (r->hook && !r->glob)
-        for (size_t i = 0; i < m->rules->n; i++) {
-            const struct file_rule *w = &m->rules->rules[i];
-            const char *below = w->grant == GRANT_WRITE ? path_below(text, w->path) : NULL;
-
-            if (below && *below)
-                n = (size_t)(below - text) - 1;
-        }
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
         p.prefix = resolved_parent_cached(m, *text ? text : "/");
         p.tail = xstrdup("");
     } else {
-        p.tail = r->glob ? xstrdup(text + n + 1) : xasprintf("**/%s", text + n + 1);
+        p.tail = xstrdup(text + n + 1);
         text[n] = '\0';
         p.prefix = xstrdup(resolved_cached(m, *text ? text : "/"));
     }
