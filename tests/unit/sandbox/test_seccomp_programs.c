@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs that must work under the filters, run as an ordinary user under DENY and PIN_CPUS. One that is not
-// installed is a counted skip.
+// Programs that must work under the filters, run as an ordinary user under DENY (or DENY_NESTED) and
+// PIN_CPUS. One that is not installed is a counted skip.
 #include "../test.h"
 
 #include <grp.h>
@@ -24,7 +24,9 @@ static bool installed(const char *program)
     return system(cmd) == 0;
 }
 
-static int run(const char *dir, const char *script, bool filtered)
+#define WITHOUT (-1)
+
+static int run(const char *dir, const char *script, int program)
 {
     pid_t pid = fork();
     int status;
@@ -38,8 +40,9 @@ static int run(const char *dir, const char *script, bool filtered)
             _exit(99);
         if (chdir(dir) || setenv("HOME", dir, 1))
             _exit(98);
-        if (filtered && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || !seccomp_load(SECCOMP_DENY, NULL, &err) ||
-                         !seccomp_load(SECCOMP_PIN_CPUS, NULL, &err)))
+        if (program != WITHOUT && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+                                   !seccomp_load((enum seccomp_program)program, NULL, &err) ||
+                                   !seccomp_load(SECCOMP_PIN_CPUS, NULL, &err)))
             _exit(97);
         execl("/bin/sh", "sh", "-ec", script, (char *)NULL);
         _exit(127);
@@ -48,17 +51,22 @@ static int run(const char *dir, const char *script, bool filtered)
     return status;
 }
 
-static void must_run(const char *dir, const char *needs, const char *script)
+static void must_run_under(int program, const char *dir, const char *needs, const char *script)
 {
     if (!installed(needs)) {
         print_message("[  SKIPPED ] %s is not installed\n", needs);
         skip();
     }
-    if (run(dir, script, false) != 0) {
+    if (run(dir, script, WITHOUT) != 0) {
         print_message("[  SKIPPED ] %s does not work here without the filters either\n", needs);
         skip();
     }
-    assert_int_equal(run(dir, script, true), 0);
+    assert_int_equal(run(dir, script, program), 0);
+}
+
+static void must_run(const char *dir, const char *needs, const char *script)
+{
+    must_run_under(SECCOMP_DENY, dir, needs, script);
 }
 
 static void a_compiler_and_what_it_made_run(void **state)
@@ -134,6 +142,14 @@ static void go_works(void **state)
         "if e != nil { panic(e) }; l.Close() }\\n' >n.go; go run n.go");
 }
 
+static void bubblewrap_works_when_nested(void **state)
+{
+    const char *script = "bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all true";
+
+    must_run_under(SECCOMP_DENY_NESTED, *state, "bwrap", script);
+    assert_int_not_equal(run(*state, script, SECCOMP_DENY), 0);
+}
+
 static int dir_make(void **state)
 {
     char *dir = strdup("/tmp/bawn-programs-XXXXXX");
@@ -163,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(java_works, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(git_works, dir_make, dir_remove),
         cmocka_unit_test_setup_teardown(go_works, dir_make, dir_remove),
+        cmocka_unit_test_setup_teardown(bubblewrap_works_when_nested, dir_make, dir_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
