@@ -7,10 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 int cli_fail(const struct err *err)
 {
+    AUTO_BUF struct buf line;
+
+    buf_init(&line, 1 << 16);
+    utf8_printable(&line, err->msg, strlen(err->msg));
     fflush(stdout);
-    fprintf(stderr, "bawn: %s\n", err->msg);
+    fprintf(stderr, "bawn: %s\n", buf_cstr(&line));
     return CLI_FAILED;
 }
 

@@ -116,7 +116,7 @@ bool landlock_enter(int ruleset_fd, struct err *err)
     if (errno == E2BIG)
         return err_set(
             err, ERR_LIMIT,
-            "cannot enter the Landlock domain: 16 are nested already, the kernel's limit; run with less "
+            "cannot enter the Landlock domain: 16 are nested already, the kernel's limit; run fewer "
             "sandboxes inside each other");
     return err_sys(err, errno, "cannot enter the Landlock domain");
 }

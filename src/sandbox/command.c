@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Privileges fall in named stages, in the child, in this order:
+//   terminal   a session of its own, so no signal or ioctl reaches the terminal that bawn was started from
+//   files      the three standard descriptors; all others are close-on-exec
+//   confine    no capability and none to be had by exec (bounding set empty, no_new_privs), Landlock domain,
+//   filters exec       the program, searched in the PATH that it will see
+// What fails is told to the supervisor with its stage and errno; then the child is gone.
+#include "sandbox/command.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "sandbox/landlock.h"
+#include "sandbox/seccomp.h"
+#include "sandbox/sys.h"
+
+static _Noreturn void fail(const struct confinement *c, uint32_t id, enum init_stage stage, int sys,
+                           const char *text)
+{
+    struct init_msg m = {.type = INIT_FAILED, .id = id, .number = sys, .flags = stage};
+
+    init_msg_text(&m, text);
+    init_send(c->sock, &m, NULL, 0);
+    _exit(stage == STAGE_EXEC && sys == ENOENT ? 127 : stage == STAGE_EXEC ? 126 : 125);
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int sig = 1; sig < 65; sig++)
+        signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void take_terminal(const struct confinement *c, const struct command_spec *s, int slave)
+{
+    if (setsid() < 0)
+        fail(c, s->id, STAGE_TERMINAL, errno, "cannot start a session");
+    if (slave >= 0 && ioctl(slave, TIOCSCTTY, 0) < 0)
+        fail(c, s->id, STAGE_TERMINAL, errno, "cannot take the terminal");
+}
+
+static void take_files(const struct confinement *c, const struct command_spec *s, int slave)
+{
+    static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
+
+    for (int i = 0; i < 3; i++) {
+        int from = s->flags & serves[i] ? slave : s->std[i];
+
+        // from is above 2 always: init keeps 0–2 open on /dev/null.
+        if (dup2(from, i) < 0)
+            fail(c, s->id, STAGE_TERMINAL, errno, "cannot set a standard descriptor");
+    }
+}
+
+static bool drop_capabilities(int cap_last)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return false;
+    for (int cap = 0; cap <= cap_last; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+            return false;
+    return syscall(SYS_capset, &head, none) == 0;
+}
+
+// A redirection to a file that lies outside the sandbox's tree must stay reopenable as /dev/stdout and
+// friends, with the access that was given and no more.
+static bool allow_own_redirections(int ruleset, struct err *err)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        struct landlock_path path = {.fd = fd};
+        struct stat st;
+        int mode = fcntl(fd, F_GETFL);
+
+        if (mode < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0)
+            continue;
+        path.access = (mode & O_ACCMODE) == O_RDONLY ? LANDLOCK_READ : LANDLOCK_WRITE;
+        if (!landlock_add(ruleset, &path, err))
+            return false;
+    }
+    return true;
+}
+
+static void send_listener(const struct confinement *c, uint32_t id, int listener)
+{
+    struct init_msg m = {.type = INIT_LISTENER, .id = id};
+
+    if (listener < 0)
+        return;
+    if (!init_send(c->sock, &m, &listener, 1))
+        _exit(125);
+    close(listener);
+}
+
+static void confine(const struct confinement *c, const struct command_spec *s)
+{
+    unsigned flags = c->head->flags;
+    struct err err = {0};
+    int listener = -1;
+    bool ok;
+
+    if (!drop_capabilities(c->cap_last) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        fail(c, s->id, STAGE_CONFINE, errno, "cannot drop capabilities");
+    ok = c->landlock < 0 || (allow_own_redirections(c->landlock, &err) && landlock_enter(c->landlock, &err));
+    ok = ok && (!(flags & PLAN_PIN_CPUS) || seccomp_load(SECCOMP_PIN_CPUS, &listener, &err));
+    ok = ok && seccomp_load(flags & PLAN_NESTED ? SECCOMP_DENY_NESTED : SECCOMP_DENY, &listener, &err);
+    // A notifying program comes last: from here on this process waits for the supervisor's answers itself.
+    if (ok && (flags & (PLAN_STRICT | PLAN_OBSERVE))) {
+        ok = seccomp_load(flags & PLAN_STRICT ? SECCOMP_STRICT : SECCOMP_OBSERVE, &listener, &err);
+        if (ok)
+            send_listener(c, s->id, listener);
+    }
+    if (!ok)
+        fail(c, s->id, STAGE_CONFINE, err.sys, err.msg);
+}
+
+static const char *env_value(char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; *env; env++)
+        if (!strncmp(*env, name, n) && (*env)[n] == '=')
+            return *env + n + 1;
+    return NULL;
+}
+
+static void try_exec(const char *path, const struct command_spec *s, int *sys)
+{
+    execve(path, s->argv, s->env);
+    // EACCES in one directory of PATH does not end the search, but it is what is told in the end.
+    if (errno != ENOENT && errno != ENOTDIR)
+        *sys = errno;
+    if (errno == ENOEXEC) { // a script without #!: as execvp(3) and the shells do
+        char *argv[512] = {"sh", (char *)(uintptr_t)path};
+
+        for (size_t n = 1; s->argv[0] && s->argv[n] && n + 2 < ARRAY_LEN(argv); n++)
+            argv[n + 1] = s->argv[n];
+        execve("/bin/sh", argv, s->env);
+    }
+}
+
+static _Noreturn void exec_command(const struct confinement *c, const struct command_spec *s)
+{
+    const char *file = s->argv[0], *dirs = env_value(s->env, "PATH");
+    int sys = ENOENT;
+
+    if (strchr(file, '/'))
+        try_exec(file, s, &sys);
+    else
+        for (const char *p = dirs ? dirs : "/usr/bin:/bin"; *p && *file;) {
+            char path[4096];
+            size_t n = strcspn(p, ":");
+            int len = snprintf(path, sizeof path, "%.*s%s%s", (int)n, p, n ? "/" : "", file);
+
+            if (len > 0 && (size_t)len < sizeof path)
+                try_exec(path, s, &sys);
+            p += n;
+            p += *p == ':';
+        }
+    fail(c, s->id, STAGE_EXEC, sys, file);
+}
+
+static _Noreturn void child(const struct confinement *c, const struct command_spec *s, int slave)
+{
+    reset_signals();
+    take_terminal(c, s, slave);
+    take_files(c, s, slave);
+    if (chdir(s->cwd) < 0)
+        fail(c, s->id, STAGE_CWD, errno, s->cwd);
+    confine(c, s);
+    exec_command(c, s);
+}
+
+static bool make_pty(const struct command_spec *s, int *ret_master, int *ret_slave, struct err *err)
+{
+    struct winsize size = {.ws_row = s->rows, .ws_col = s->cols};
+    AUTO_CLOSE int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int slave, unlock = 0;
+
+    if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+        return err_sys(err, errno, "cannot make a terminal (/dev/pts/ptmx)");
+    slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0)
+        return err_sys(err, errno, "cannot open the terminal's inner side");
+    if (s->rows && s->cols)
+        ioctl(master, TIOCSWINSZ, &size);
+    *ret_master = TAKE_FD(master);
+    *ret_slave = slave;
+    return true;
+}
+
+bool command_start(const struct confinement *c, const struct command_spec *s, pid_t *ret_pid, int *ret_master,
+                   struct err *err)
+{
+    AUTO_CLOSE int master = -1;
+    AUTO_CLOSE int slave = -1;
+    pid_t pid;
+
+    if ((s->flags & START_PTY) && !make_pty(s, &master, &slave, err))
+        return false;
+    pid = fork();
+    if (pid == 0)
+        child(c, s, slave);
+    if (pid < 0)
+        return err_sys(err, errno, "cannot start a process in the sandbox");
+    *ret_pid = pid;
+    *ret_master = TAKE_FD(master);
+    return true;
+}

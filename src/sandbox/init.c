@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+// bawn-init: pid 1 inside the sandbox.
+//
+// Theory of operation. The supervisor clones it into new user, mount, pid, ipc, uts and cgroup namespaces and
+// gives it one socket (INIT_FD). It
+//   boot     ties its life to the supervisor's (parent-death signal, then a look at the socket, in that
+//   order: the
+//            supervisor may have died between clone and prctl), makes itself unreadable, takes a fresh
+//            session keyring, and a network namespace of its own when told so. All of this runs while the
+//            supervisor still makes the plan.
+//   set-up   receives the plan, builds the file system, becomes its root, prepares the Landlock ruleset.
+//   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers
+//   paths.
+// It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside
+// the Landlock domain (a domain may not change mounts); what it starts has none of the former and is in the
+// latter. When the socket closes it exits, and the kernel kills everything in the pid namespace.
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "sandbox/command.h"
+#include "sandbox/landlock.h"
+#include "sandbox/mounts.h"
+#include "sandbox/sys.h"
+
+#define COMMANDS_MAX 4096     // at once
+#define BLOCK_MAX (16u << 20) // bytes of argv and environment
+
+struct running {
+    uint32_t id;
+    pid_t pid;
+};
+
+struct init {
+    int sock, sigfd;
+    struct plan_view plan;
+    struct mounts mounts;
+    struct confinement confinement;
+    struct running commands[COMMANDS_MAX];
+    size_t ncommands;
+};
+
+static _Noreturn void give_up(int sock, const struct err *err)
+{
+    struct init_msg m = {.type = INIT_FAILED, .number = err->sys, .flags = STAGE_SETUP};
+
+    init_msg_text(&m, err->msg);
+    init_send(sock, &m, NULL, 0);
+    _exit(125);
+}
+
+static bool supervisor_is_gone(int sock)
+{
+    struct pollfd p = {.fd = sock, .events = POLLIN};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+static bool loopback_up(struct err *err)
+{
+    AUTO_CLOSE int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+
+    if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
+        return err_sys(err, errno, "cannot bring up the loopback interface");
+    return true;
+}
+
+static bool boot(struct init *in, bool own_net, struct err *err)
+{
+    sigset_t all;
+    int null;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (supervisor_is_gone(in->sock))
+        _exit(125);
+    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_NAME, "bawn-init");
+    close_range(INIT_FD + 1, ~0u, 0);
+    fcntl(INIT_FD, F_SETFD, FD_CLOEXEC);
+    // Init must not hold the caller's pipes or terminal; commands get theirs with START.
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+        return err_sys(err, errno, "cannot open /dev/null");
+    close(null);
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    in->sigfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (in->sigfd < 0)
+        return err_sys(err, errno, "cannot make a signal descriptor");
+    // Without kernel keyrings there is nothing of the host's to hold.
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        return err_sys(err, errno, "cannot take a session keyring of its own");
+    if (own_net && unshare(CLONE_NEWNET) < 0)
+        return err_sys(err, errno, "cannot make a network namespace");
+    return !own_net || loopback_up(err);
+}
+
+static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struct err *err)
+{
+    struct stat st;
+    void *p;
+
+    if (fstat(fd, &st) < 0 || st.st_size <= 0 || (size_t)st.st_size > max)
+        return err_set(err, ERR_PROTOCOL, "a block from the supervisor has an impossible size");
+    p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return err_sys(err, errno, "cannot map a block from the supervisor");
+    *ret = p;
+    *ret_n = (size_t)st.st_size;
+    return true;
+}
+
+static bool receive_plan(struct init *in, struct err *err)
+{
+    struct init_msg m;
+    const char *block;
+    size_t n, nfds = 1;
+    int fd = -1;
+    bool ok;
+
+    if (init_recv(in->sock, &m, &fd, &nfds, 0) <= 0)
+        _exit(125);
+    if (m.type != INIT_PLAN || nfds != 1)
+        return err_set(err, ERR_PROTOCOL, "expected the plan, got message %u", m.type);
+    ok = map_block(fd, PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err);
+    close(fd);
+    return ok;
+}
+
+static bool set_limit(int which, uint64_t value, const char *name, struct err *err)
+{
+    struct rlimit r = {.rlim_cur = value, .rlim_max = value};
+
+    if (value && setrlimit(which, &r) < 0)
+        return err_sys(err, errno, "cannot set the limit %s to %llu", name, (unsigned long long)value);
+    return true;
+}
+
+static bool set_limits(const struct plan_header *head, struct err *err)
+{
+    const struct rlimit no_core = {0, 0};
+    cpu_set_t have, want;
+    uint32_t taken = 0;
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    // Init counts as a process of the namespace too.
+    if (!set_limit(RLIMIT_NPROC, head->processes ? head->processes + 1 : 0, "processes", err) ||
+        !set_limit(RLIMIT_NOFILE, head->open_files, "open_files", err) ||
+        !set_limit(RLIMIT_FSIZE, head->file_size, "disk", err))
+        return false;
+    if (!head->cpus)
+        return true;
+    CPU_ZERO(&want);
+    if (sched_getaffinity(0, sizeof have, &have) < 0)
+        return err_sys(err, errno, "cannot read the processor affinity");
+    for (size_t i = 0; i < CPU_SETSIZE && taken < head->cpus; i++)
+        if (CPU_ISSET(i, &have)) {
+            CPU_SET(i, &want);
+            taken++;
+        }
+    if (sched_setaffinity(0, sizeof want, &want) < 0)
+        return err_sys(err, errno, "cannot set the processor affinity");
+    return true;
+}
+
+// One rule for the whole tree (it is what the mounts made of it), one for each place that can be written.
+static bool prepare_landlock(struct init *in, struct err *err)
+{
+    const struct plan_view *plan = &in->plan;
+    size_t n = 0, max = plan->head->nops + 3u;
+    struct landlock_path *paths = xcalloc(max, sizeof *paths);
+    struct landlock_wants wants = {.paths = paths, .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
+    bool ok;
+
+    paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
+    for (uint32_t i = 1; i < plan->head->nops; i++) {
+        const struct mount_op *op = &plan->ops[i];
+        bool writable = (op->kind == MOUNT_BIND && (op->flags & MOUNT_WRITABLE)) ||
+                        (op->kind == MOUNT_TMPFS && !(op->flags & MOUNT_SEALED)) || op->kind == MOUNT_DEV ||
+                        op->kind == MOUNT_PROC;
+        const char *dst = op->kind == MOUNT_DEV    ? "/dev"
+                          : op->kind == MOUNT_PROC ? "/proc"
+                                                   : plan->strings + op->dst;
+        int fd;
+
+        if (!writable)
+            continue;
+        fd = open_nolink(in->mounts.root, dst, O_PATH | O_NOFOLLOW);
+        if (fd >= 0)
+            paths[n++] = (struct landlock_path){fd, LANDLOCK_WRITE};
+    }
+    wants.npaths = n;
+    ok = landlock_make(&wants, &in->confinement.landlock, err);
+    while (n > 1)
+        close(paths[--n].fd);
+    free(paths);
+    return ok;
+}
+
+static int last_capability(void)
+{
+    int cap = 63;
+
+    while (cap > 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
+        cap--;
+    return cap;
+}
+
+static bool set_up(struct init *in, struct err *err)
+{
+    struct init_msg m = {.type = INIT_READY};
+    const char *hostname;
+
+    if (!receive_plan(in, err))
+        return false;
+    hostname = in->plan.strings + in->plan.head->hostname;
+    if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
+        return err_sys(err, errno, "cannot set the host name");
+    // Now, not at clone time: the supervisor has put us into the run's control group by this time.
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return err_sys(err, errno, "cannot make a control group namespace");
+    if (!mounts_apply(&in->plan, &in->mounts, err))
+        return err_prefix(err, "building the sandbox's file system");
+    in->confinement = (struct confinement){in->plan.head, -1, in->sock, last_capability()};
+    if ((in->plan.head->flags & PLAN_LANDLOCK) && !prepare_landlock(in, err))
+        return false;
+    if (!set_limits(in->plan.head, err))
+        return false;
+    m.number = in->confinement.landlock >= 0 ? landlock_abi() : 0;
+    return init_send(in->sock, &m, NULL, 0) ? true : err_set(err, ERR_PROTOCOL, "the supervisor is gone");
+}
+
+// The block: argc and envc as uint32, then that many terminated strings.
+static bool parse_block(const char *block, size_t n, char ***ret_argv, char ***ret_env, struct err *err)
+{
+    uint32_t counts[2];
+    const char *p = block + sizeof counts, *end = block + n;
+    char **list;
+    size_t total;
+
+    if (n < sizeof counts || (memcpy(counts, block, sizeof counts), counts[0] == 0) || end[-1] != '\0' ||
+        counts[0] > n || counts[1] > n)
+        return err_set(err, ERR_PROTOCOL, "broken argument block");
+    total = (size_t)counts[0] + counts[1] + 2;
+    list = xcalloc(total, sizeof *list);
+    for (size_t i = 0; i < total; i++) {
+        if (i == counts[0] || i == total - 1)
+            continue;
+        if (p >= end) {
+            free(list);
+            return err_set(err, ERR_PROTOCOL, "argument block is too short");
+        }
+        list[i] = (char *)(uintptr_t)p;
+        p += strlen(p) + 1;
+    }
+    *ret_argv = list;
+    *ret_env = list + counts[0] + 1;
+    return true;
+}
+
+static void report_failure(struct init *in, uint32_t id, enum init_stage stage, const struct err *err)
+{
+    struct init_msg m = {.type = INIT_FAILED, .id = id, .number = err->sys, .flags = stage};
+
+    init_msg_text(&m, err->msg);
+    init_send(in->sock, &m, NULL, 0);
+}
+
+static bool start_command(struct init *in, struct init_msg *m, const int *fds, size_t nfds, struct err *err)
+{
+    static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
+    struct command_spec spec = {
+        .id = m->id, .flags = m->flags, .rows = m->rows, .cols = m->cols, .std = {-1, -1, -1}};
+    struct init_msg reply = {.type = INIT_STARTED, .id = m->id};
+    const char *block;
+    size_t n, used = 1;
+    char **argv = NULL, **env = NULL;
+    int master = -1;
+    pid_t pid;
+    bool ok;
+
+    if (in->ncommands == COMMANDS_MAX)
+        return err_set(err, ERR_LIMIT, "%d commands run already", COMMANDS_MAX);
+    for (int i = 0; i < 3; i++)
+        if (!(m->flags & serves[i])) {
+            if (used >= nfds)
+                return err_set(err, ERR_PROTOCOL, "a standard descriptor is missing");
+            spec.std[i] = fds[used++];
+        }
+    spec.cwd = m->len ? m->text : in->plan.strings + in->plan.head->cwd;
+    if (!nfds || !map_block(fds[0], BLOCK_MAX, &block, &n, err))
+        return false;
+    ok = parse_block(block, n, &argv, &env, err);
+    if (ok) {
+        spec.argv = argv;
+        spec.env = env;
+        ok = command_start(&in->confinement, &spec, &pid, &master, err);
+        free(argv);
+    }
+    munmap((void *)(uintptr_t)block, n);
+    if (!ok)
+        return false;
+    in->commands[in->ncommands++] = (struct running){m->id, pid};
+    reply.number = pid;
+    init_send(in->sock, &reply, &master, master >= 0 ? 1 : 0);
+    if (master >= 0)
+        close(master);
+    return true;
+}
+
+static void send_signal(struct init *in, const struct init_msg *m)
+{
+    if (!m->id) {
+        kill(-1, m->number);
+        return;
+    }
+    for (size_t i = 0; i < in->ncommands; i++)
+        if (in->commands[i].id == m->id)
+            // Its process group; before its setsid the group does not exist yet.
+            if (kill(-in->commands[i].pid, m->number) < 0)
+                kill(in->commands[i].pid, m->number);
+}
+
+static void cover(struct init *in, const struct init_msg *m)
+{
+    struct init_msg reply = {.type = INIT_COVERED, .id = m->id};
+    struct err err = {0};
+
+    if (!mounts_cover(&in->mounts, m->text, m->flags & INIT_COVER_MASK, m->flags & INIT_COVER_IS_DIR, &err))
+        reply.number = err.sys ? err.sys : EIO;
+    init_msg_text(&reply, m->text);
+    init_send(in->sock, &reply, NULL, 0);
+}
+
+static void handle_message(struct init *in)
+{
+    struct init_msg m;
+    int fds[FD_PASS_MAX];
+    size_t nfds = FD_PASS_MAX;
+    struct err err = {0};
+
+    if (init_recv(in->sock, &m, fds, &nfds, 0) <= 0)
+        _exit(0);
+    switch (m.type) {
+    case INIT_START:
+        if (!start_command(in, &m, fds, nfds, &err))
+            report_failure(in, m.id, STAGE_TERMINAL, &err);
+        break;
+    case INIT_SIGNAL:
+        send_signal(in, &m);
+        break;
+    case INIT_COVER:
+        cover(in, &m);
+        break;
+    default:
+        _exit(125);
+    }
+    for (size_t i = 0; i < nfds; i++)
+        close(fds[i]);
+}
+
+static void forget(struct init *in, pid_t pid, int status, bool last)
+{
+    for (size_t i = 0; i < in->ncommands; i++)
+        if (in->commands[i].pid == pid) {
+            struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status,
+                                 .flags = last ? EXITED_LAST : 0u};
+
+            in->commands[i] = in->commands[--in->ncommands];
+            init_send(in->sock, &m, NULL, 0);
+            return;
+        }
+}
+
+static void reap(struct init *in)
+{
+    struct signalfd_siginfo info[16];
+    int status, next_status;
+    pid_t pid, next;
+
+    while (read(in->sigfd, info, sizeof info) > 0)
+        ;
+    // One ahead, to know whether a command's end left anybody behind.
+    pid = waitpid(-1, &status, WNOHANG);
+    while (pid > 0) {
+        next = waitpid(-1, &next_status, WNOHANG);
+        forget(in, pid, status, next < 0 && errno == ECHILD);
+        pid = next;
+        status = next_status;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct init in = {.sock = INIT_FD};
+    struct err err = {0};
+
+    if (!boot(&in, argc > 1 && !strcmp(argv[1], "own-net"), &err) || !set_up(&in, &err))
+        give_up(in.sock, &err);
+    for (;;) {
+        struct pollfd p[2] = {{.fd = in.sock, .events = POLLIN}, {.fd = in.sigfd, .events = POLLIN}};
+
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            _exit(125);
+        if (p[1].revents)
+            reap(&in);
+        if (p[0].revents)
+            handle_message(&in);
+    }
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. The sandbox's tree is made of places, each at one path:
+//   base places   the root (the host's tree read-only, or nothing), what read and write grant (clones of the
+//   host's),
+//                 and the yard's own (/tmp, /run, /dev, /proc, /sys, a private home)
+//   covers        masks and read-only binds and pins on top, only where a base place shows the host's files
+// Sorted by path a parent comes before its children, so applying them in order nests them rightly. A base
+// place that an ancestor already gives with the same right is left out. Deny wins at any depth: nothing is
+// shown below a mask.
+#include "sandbox/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+
+struct place {
+    char *path;
+    enum mount_kind kind;
+    unsigned flags;
+    char *src; // bind source or link text; NULL: the path itself
+    uint64_t size;
+    uint32_t mode;
+    size_t order;
+    bool base; // shows (bind) or replaces (yard's own) what lies below it
+};
+
+struct layout {
+    const struct layout_wants *w;
+    struct buf *notes;
+    struct place *places;
+    size_t n, alloc;
+};
+
+static struct place *add(struct layout *l, const char *path, enum mount_kind kind, unsigned flags)
+{
+    struct place *p;
+
+    if (l->n == l->alloc) {
+        l->alloc = l->alloc ? l->alloc * 2 : 64;
+        l->places = xrealloc(l->places, l->alloc * sizeof *l->places);
+    }
+    p = &l->places[l->n++];
+    *p = (struct place){.path = xstrdup(path), .kind = kind, .flags = flags, .order = l->n};
+    return p;
+}
+
+// The base place that decides what is seen at path.
+static const struct place *base_of(const struct layout *l, const char *path)
+{
+    const struct place *best = NULL;
+    size_t best_len = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct place *p = &l->places[i];
+        size_t n = strlen(p->path);
+
+        if (p->base && n >= best_len && path_within(path, p->path)) {
+            best = p;
+            best_len = n;
+        }
+    }
+    return best;
+}
+
+static bool shows_host(const struct place *p)
+{
+    return p && (p->kind == MOUNT_BIND || p->kind == MOUNT_TREE);
+}
+
+static bool is_denied(const struct layout *l, const char *path)
+{
+    for (size_t i = 0; i < l->w->covers->n; i++) {
+        const struct cover *c = &l->w->covers->items[i];
+
+        if (c->kind == COVER_MASK && path_within(path, c->path))
+            return true;
+    }
+    return false;
+}
+
+static void add_bind(struct layout *l, const char *path, bool is_dir, bool writable)
+{
+    struct place *p =
+        add(l, path, MOUNT_BIND, (is_dir ? MOUNT_IS_DIR : 0u) | (writable ? MOUNT_WRITABLE : 0u));
+
+    p->base = true;
+}
+
+static void add_link(struct layout *l, const char *path, const char *text)
+{
+    struct place *p;
+
+    for (size_t i = 0; i < l->n; i++)
+        if (l->places[i].kind == MOUNT_LINK && !strcmp(l->places[i].path, path))
+            return;
+    p = add(l, path, MOUNT_LINK, 0);
+    p->src = xstrdup(text);
+}
+
+static bool is_yards(const char *path)
+{
+    static const char *const own[] = {"/dev", "/proc", "/sys", "/run"};
+
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (path_within(path, own[i]))
+            return true;
+    return !strcmp(path, "/tmp") || !strcmp(path, "/");
+}
+
+// A granted path as it really is; a link on the way is shown as a link where its directory is the yard's own.
+static void grant(struct layout *l, const char *path, bool writable)
+{
+    char real[PATH_MAX], text[PATH_MAX];
+    const struct place *base;
+    struct stat st;
+    ssize_t n;
+
+    if (!realpath(path, real) || stat(real, &st) < 0)
+        return;
+    if ((is_yards(real) && !path_within(real, l->w->rules->workspace)) || is_denied(l, real))
+        return;
+    n = readlink(path, text, sizeof text - 1);
+    if (n > 0 && !shows_host(base_of(l, path))) {
+        text[n] = '\0';
+        add_link(l, path, text);
+    }
+    base = base_of(l, real);
+    if (shows_host(base) && (!writable || (base->flags & MOUNT_WRITABLE)))
+        return;
+    add_bind(l, real, S_ISDIR(st.st_mode), writable);
+}
+
+static void add_tmpfs(struct layout *l, const char *path, uint32_t mode, bool writable)
+{
+    struct place *p =
+        add(l, path, MOUNT_TMPFS, MOUNT_IS_DIR | (writable ? MOUNT_WRITABLE : (unsigned)MOUNT_SEALED));
+
+    p->mode = mode;
+    p->size = writable ? l->w->tmpfs_size : 1 << 20;
+    p->base = true;
+}
+
+static void add_yard(struct layout *l)
+{
+    const struct file_rules *r = l->w->rules;
+    char runtime[64];
+
+    add(l, "/proc", MOUNT_PROC, MOUNT_IS_DIR)->base = true;
+    add(l, "/sys", MOUNT_SYS, MOUNT_IS_DIR)->base = true;
+    add(l, "/dev", MOUNT_DEV, MOUNT_IS_DIR)->base = true;
+    l->places[l->n - 1].size = l->w->tmpfs_size;
+    add_tmpfs(l, "/run", 0755, false);
+    snprintf(runtime, sizeof runtime, "/run/user/%u", l->w->uid);
+    add_tmpfs(l, runtime, 0700, true);
+    add_tmpfs(l, "/tmp", 01777, r->private_tmp);
+    if (r->private_tmp)
+        add_tmpfs(l, "/var/tmp", 01777, true);
+    if (r->home && !r->home_readable && strcmp(r->home, "/") != 0)
+        add_tmpfs(l, r->home, 0700, r->private_home);
+}
+
+// Write grants first and by path, so that a read grant below a writable place adds nothing.
+static void add_grants(struct layout *l)
+{
+    const struct file_rules *r = l->w->rules;
+
+    for (int writable = 1; writable >= 0; writable--)
+        for (size_t i = 0; i < r->n; i++)
+            if (r->rules[i].grant == (writable ? GRANT_WRITE : GRANT_READ) && !r->rules[i].glob)
+                grant(l, r->rules[i].path, writable);
+    for (size_t i = 0; l->w->more_read && i < l->w->more_read->n; i++) {
+        const char *path = l->w->more_read->items[i];
+        struct stat st;
+
+        if (!is_denied(l, path) && !shows_host(base_of(l, path)) && stat(path, &st) == 0)
+            add_bind(l, path, S_ISDIR(st.st_mode), false);
+    }
+}
+
+static void note_missing(struct layout *l)
+{
+    const struct file_rules *r = l->w->rules;
+
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
+            access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
+            buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
+}
+
+static void add_covers(struct layout *l)
+{
+    const struct cover_list *c = l->w->covers;
+    const char *below_mask = NULL;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const struct cover *cover = &c->items[i];
+        const struct place *base;
+        unsigned dir = cover->is_dir ? MOUNT_IS_DIR : 0u;
+
+        if (below_mask && path_within(cover->path, below_mask))
+            continue;
+        base = base_of(l, cover->path);
+        if (!shows_host(base) || (cover->kind != COVER_MASK && !(base->flags & MOUNT_WRITABLE)))
+            continue;
+        if (cover->kind == COVER_MASK) {
+            add(l, cover->path, MOUNT_MASK, dir | MOUNT_OPTIONAL);
+            below_mask = cover->path;
+        } else if (!(cover->kind == COVER_PIN && !strcmp(base->path, cover->path)))
+            add(l, cover->path, MOUNT_BIND,
+                dir | MOUNT_OPTIONAL | (cover->kind == COVER_PIN ? MOUNT_WRITABLE : 0u));
+    }
+    for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
+        const char *path = l->w->sockets->items[i];
+
+        if (shows_host(base_of(l, path)) && !is_denied(l, path))
+            add(l, path, MOUNT_MASK, MOUNT_OPTIONAL);
+    }
+}
+
+// Parents before children, equal paths in the order of making (a base before its cover).
+static int by_path(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    const unsigned char *p = (const unsigned char *)x->path, *q = (const unsigned char *)y->path;
+
+    while (*p && *p == *q) {
+        p++;
+        q++;
+    }
+    if (*p == *q)
+        return x->order < y->order ? -1 : 1;
+    return (*p == '/' ? 1 : *p) - (*q == '/' ? 1 : *q);
+}
+
+static void emit(const struct layout *l, struct plan *plan)
+{
+    const struct file_rules *r = l->w->rules;
+
+    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR, "", "/", 4 << 20, 0755);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct place *p = &l->places[i];
+
+        if (p->kind != MOUNT_TREE && p->kind != MOUNT_EMPTY)
+            plan_add(plan, p->kind, p->flags, p->src ? p->src : p->path, p->path, p->size, p->mode);
+    }
+}
+
+bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err)
+{
+    struct layout l = {.w = w, .notes = notes};
+    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR);
+    bool ok = true;
+
+    root->base = true;
+    add_yard(&l);
+    add_grants(&l);
+    note_missing(&l);
+    add_covers(&l);
+    qsort(l.places, l.n, sizeof *l.places, by_path);
+    emit(&l, plan);
+    for (size_t i = 0; i < l.n; i++) {
+        free(l.places[i].path);
+        free(l.places[i].src);
+    }
+    free(l.places);
+    if (plan->ops.full || plan->strings.full)
+        ok = err_set(err, ERR_LIMIT,
+                     "the policy covers too many paths: narrow the globs in files.deny and files.protect");
+    return ok;
+}
+
+void layout_host_sockets(struct strlist *ret)
+{
+    struct buf text;
+    char *line, *save = NULL;
+
+    buf_init(&text, 16u << 20);
+    if (!file_read(AT_FDCWD, "/proc/net/unix", &text, NULL)) {
+        buf_deinit(&text);
+        return;
+    }
+    buf_cstr(&text);
+    for (line = strtok_r(text.ptr, "\n", &save); line && ret->n < 65536; line = strtok_r(NULL, "\n", &save)) {
+        char *path = strchr(line, '/');
+
+        if (path)
+            strlist_add(ret, path);
+    }
+    buf_deinit(&text);
+    strlist_sort(ret);
+    strlist_uniq(ret);
+}

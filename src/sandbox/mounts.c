@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation
+//   1. All mounts become private, so nothing here reaches the host.
+//   2. The first operation gives the root: a read-only clone of the host's whole tree, or an empty tmpfs. It
+//   is
+//      attached on a directory that always exists (/proc); that lies in this namespace only.
+//   3. The others follow in the plan's order, parents before children. Sources are opened in the old tree,
+//      destinations in the new one, both from a descriptor of the root and without following links.
+//   4. pivot_root, and the old tree is let go.
+// Masks are clones of one empty file and one empty directory, both mode 000 on a read-only tmpfs: the owner
+// can neither open nor chmod them. Their mount stays locked to whoever makes a further namespace.
+#include "sandbox/mounts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/path.h"
+#include "sandbox/sys.h"
+
+#define STAGING "/proc"
+#define ATTR_SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+
+struct stage {
+    const struct plan_view *plan;
+    int old; // "/" of the host
+    struct mounts m;
+    int *sealed; // tmpfs mounts to make read-only at the end
+    size_t nsealed;
+};
+
+static bool set_attr(int fd, uint64_t set, bool recursive, struct err *err)
+{
+    struct mount_attr attr = {.attr_set = set};
+
+    if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr, sizeof attr) < 0)
+        return err_sys(err, errno, "cannot set mount attributes");
+    return true;
+}
+
+// Options come in pairs, ended by NULL.
+static int make_fs(const char *type, const char *const options[], unsigned attr, struct err *err)
+{
+    AUTO_CLOSE int fs = fsopen(type, FSOPEN_CLOEXEC);
+    int fd = -1;
+
+    if (fs < 0) {
+        err_sys(err, errno, "cannot make a %s file system", type);
+        return -1;
+    }
+    for (size_t i = 0; options && options[i]; i += 2)
+        if (fsconfig(fs, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) < 0) {
+            err_sys(err, errno, "%s does not take %s=%s", type, options[i], options[i + 1]);
+            return -1;
+        }
+    if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 || (fd = fsmount(fs, FSMOUNT_CLOEXEC, attr)) < 0)
+        err_sys(err, errno, "cannot mount %s", type);
+    return fd;
+}
+
+static int make_tmpfs(uint64_t size, unsigned mode, unsigned attr, struct err *err)
+{
+    char size_text[32], mode_text[16];
+    const char *options[] = {"mode", mode_text, size ? "size" : NULL, size_text, NULL};
+
+    snprintf(size_text, sizeof size_text, "%llu", (unsigned long long)size);
+    snprintf(mode_text, sizeof mode_text, "%o", mode);
+    return make_fs("tmpfs", options, attr, err);
+}
+
+static int clone_tree(int dirfd, const char *path, bool recursive, struct err *err)
+{
+    int fd = open_tree(dirfd, path,
+                       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW |
+                           (recursive ? AT_RECURSIVE : 0u));
+
+    if (fd < 0)
+        err_sys(err, errno, "cannot clone the mount of %s", *path ? path : "a path");
+    return fd;
+}
+
+static bool attach(int mount, int dirfd, const char *path, struct err *err)
+{
+    if (move_mount(mount, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : MOVE_MOUNT_T_EMPTY_PATH)) <
+        0)
+        return err_sys(err, errno, "cannot attach the mount");
+    return true;
+}
+
+// Makes dst in a tmpfs of ours (elsewhere the tree is read-only and dst exists).
+static bool make_place(int root, const char *dst, bool is_dir, struct err *err)
+{
+    AUTO_FREE char *copy = xstrdup(dst + 1);
+    AUTO_CLOSE int dir = dup(root);
+    char *name = copy;
+
+    for (;;) {
+        char *slash = strchr(name, '/');
+        int next;
+
+        if (slash)
+            *slash = '\0';
+        if (slash || is_dir) {
+            if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
+                return err_sys(err, errno, "cannot make the mount point %s", dst);
+        } else {
+            next = openat(dir, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_EXCL, 0444);
+            if (next >= 0)
+                close(next);
+        }
+        if (!slash)
+            return true;
+        next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            return err_sys(err, errno, "cannot reach the mount point %s", dst);
+        close(dir);
+        dir = next;
+        name = slash + 1;
+    }
+}
+
+static int open_place(const struct stage *s, const char *dst, bool is_dir, struct err *err)
+{
+    int fd = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
+
+    if (fd < 0 && errno == ENOENT) {
+        if (!make_place(s->m.root, dst, is_dir, err))
+            return -1;
+        fd = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
+    }
+    if (fd < 0)
+        err_sys(err, errno, "cannot open %s in the sandbox", dst);
+    return fd;
+}
+
+static bool attach_at(const struct stage *s, int mount, const char *dst, bool is_dir, struct err *err)
+{
+    AUTO_CLOSE int place = open_place(s, dst, is_dir, err);
+
+    return place >= 0 && attach(mount, place, "", err);
+}
+
+static bool make_masks(struct mounts *m, struct err *err)
+{
+    AUTO_CLOSE int fs = make_tmpfs(4096, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    struct stat st;
+
+    if (fs < 0)
+        return false;
+    if (mknodat(fs, "file", S_IFREG, 0) < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(fs, &st) < 0)
+        return err_sys(err, errno, "cannot make the masks");
+    if (!set_attr(fs, MOUNT_ATTR_RDONLY, false, err))
+        return false;
+    m->mask_dev = st.st_dev;
+    m->mask_file = clone_tree(fs, "file", false, err);
+    m->mask_dir = clone_tree(fs, "dir", false, err);
+    return m->mask_file >= 0 && m->mask_dir >= 0;
+}
+
+static bool put_mask(const struct mounts *m, int place, const char *path, bool is_dir, struct err *err)
+{
+    AUTO_CLOSE int mask = clone_tree(is_dir ? m->mask_dir : m->mask_file, "", false, err);
+
+    return mask >= 0 && attach(mask, place, path, err);
+}
+
+static bool make_root(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    if (op->kind == MOUNT_TREE) {
+        s->m.root = clone_tree(s->old, "", true, err);
+        if (s->m.root < 0 || !set_attr(s->m.root, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err))
+            return false;
+    } else {
+        s->m.root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
+        if (s->m.root < 0)
+            return false;
+        s->sealed[s->nsealed++] = dup(s->m.root);
+    }
+    return attach(s->m.root, AT_FDCWD, STAGING, err);
+}
+
+static bool apply_bind(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    const char *src = s->plan->strings + op->src, *dst = s->plan->strings + op->dst;
+    AUTO_CLOSE int from = open_nolink(s->old, src, O_PATH | O_NOFOLLOW);
+    AUTO_CLOSE int mount = -1;
+    uint64_t attr = ATTR_SAFE;
+
+    if (from < 0)
+        return err_sys(err, errno, "cannot open %s", src);
+    mount = clone_tree(from, "", true, err);
+    if (!(op->flags & MOUNT_WRITABLE))
+        attr |= MOUNT_ATTR_RDONLY;
+    if (op->flags & MOUNT_NOEXEC)
+        attr |= MOUNT_ATTR_NOEXEC;
+    return mount >= 0 && set_attr(mount, attr, true, err) &&
+           attach_at(s, mount, dst, op->flags & MOUNT_IS_DIR, err);
+}
+
+static bool apply_tmpfs(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    unsigned attr = ATTR_SAFE | (op->flags & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0u);
+    AUTO_CLOSE int fs = make_tmpfs(op->size, op->mode, attr, err);
+
+    if (fs < 0 || !attach_at(s, fs, s->plan->strings + op->dst, true, err))
+        return false;
+    if (op->flags & MOUNT_SEALED)
+        s->sealed[s->nsealed++] = TAKE_FD(fs);
+    return true;
+}
+
+static bool apply_mask(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    const char *dst = s->plan->strings + op->dst;
+    AUTO_CLOSE int place = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
+
+    if (place < 0)
+        return err_sys(err, errno, "cannot open %s", dst);
+    return put_mask(&s->m, place, "", op->flags & MOUNT_IS_DIR, err);
+}
+
+static bool apply_link(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    const char *dst = s->plan->strings + op->dst;
+    AUTO_FREE char *parent = path_parent(dst);
+    AUTO_CLOSE int dir = -1;
+
+    if (strcmp(parent, "/") != 0 && !make_place(s->m.root, parent, true, err))
+        return false;
+    dir = open_nolink(s->m.root, parent, O_PATH | O_DIRECTORY);
+    if (dir < 0 || symlinkat(s->plan->strings + op->src, dir, path_base(dst)) < 0)
+        return err_sys(err, errno, "cannot make the link %s", dst);
+    return true;
+}
+
+static bool add_device(const struct stage *s, int dev, const char *name, struct err *err)
+{
+    char path[64];
+    AUTO_CLOSE int node = -1;
+    int place;
+
+    snprintf(path, sizeof path, "dev/%s", name);
+    node = clone_tree(s->old, path, false, err);
+    if (node < 0)
+        return false;
+    place = openat(dev, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
+    if (place < 0)
+        return err_sys(err, errno, "cannot make /dev/%s", name);
+    close(place);
+    return set_attr(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, err) && attach(node, dev, name, err);
+}
+
+static bool add_sub(int dev, const char *name, int fs, struct err *err)
+{
+    AUTO_CLOSE int mount = fs;
+
+    if (mount < 0)
+        return false;
+    if (mkdirat(dev, name, 0755) < 0)
+        return err_sys(err, errno, "cannot make /dev/%s", name);
+    return attach(mount, dev, name, err);
+}
+
+static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"},
+                                           {"pts/ptmx", "ptmx"}};
+    static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
+    AUTO_CLOSE int dev = make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
+
+    if (dev < 0 || !attach_at(s, dev, "/dev", true, err))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+        if (!add_device(s, dev, devices[i], err))
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (symlinkat(links[i][0], dev, links[i][1]) < 0)
+            return err_sys(err, errno, "cannot make /dev/%s", links[i][1]);
+    return add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err) &&
+           add_sub(dev, "shm", make_tmpfs(op->size, 01777, ATTR_SAFE, err), err) &&
+           set_attr(dev, MOUNT_ATTR_RDONLY, false, err);
+}
+
+// Without further user namespaces nobody inside can gain a capability, whatever the kernel's bugs behind
+// them.
+static bool forbid_user_namespaces(int proc, struct err *err)
+{
+    AUTO_CLOSE int fd = openat(proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        return err_sys(err, errno, "cannot switch off user namespaces inside (user.max_user_namespaces)");
+    return true;
+}
+
+static bool apply_proc(struct stage *s, struct err *err)
+{
+    static const char *const options[] = {"hidepid", "2", NULL};
+    static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
+    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
+                                         "kmsg", "acpi",       "scsi"};
+    unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
+    AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
+
+    if (proc < 0 || !attach_at(s, proc, "/proc", true, err))
+        return false;
+    if (!(s->plan->head->flags & PLAN_NESTED) && !forbid_user_namespaces(proc, err))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
+        AUTO_CLOSE int sub = open_tree(proc, read_only[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (sub >= 0 &&
+            !(set_attr(sub, quiet | MOUNT_ATTR_RDONLY, false, err) && attach(sub, proc, read_only[i], err)))
+            return err_prefix(err, "/proc/%s", read_only[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
+        struct stat st;
+
+        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            !put_mask(&s->m, proc, masked[i], S_ISDIR(st.st_mode), err))
+            return err_prefix(err, "/proc/%s", masked[i]);
+    }
+    return true;
+}
+
+static bool apply_sys(struct stage *s, struct err *err)
+{
+    AUTO_CLOSE int sys = -1;
+
+    if (s->plan->head->flags & PLAN_OWN_NET)
+        sys = make_fs("sysfs", NULL, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, err);
+    else {
+        sys = clone_tree(s->old, "sys", true, err);
+        if (sys >= 0 && !set_attr(sys, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, true, err))
+            return false;
+    }
+    return sys >= 0 && attach_at(s, sys, "/sys", true, err);
+}
+
+static bool apply_one(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    switch (op->kind) {
+    case MOUNT_BIND:
+        return apply_bind(s, op, err);
+    case MOUNT_TMPFS:
+        return apply_tmpfs(s, op, err);
+    case MOUNT_MASK:
+        return apply_mask(s, op, err);
+    case MOUNT_LINK:
+        return apply_link(s, op, err);
+    case MOUNT_DEV:
+        return apply_dev(s, op, err);
+    case MOUNT_PROC:
+        return apply_proc(s, err);
+    case MOUNT_SYS:
+        return apply_sys(s, err);
+    default:
+        return err_set(err, ERR_PROTOCOL, "unknown mount operation %u", op->kind);
+    }
+}
+
+static bool apply_all(struct stage *s, struct err *err)
+{
+    const struct plan_view *plan = s->plan;
+
+    if (!plan->head->nops || (plan->ops[0].kind != MOUNT_TREE && plan->ops[0].kind != MOUNT_EMPTY))
+        return err_set(err, ERR_PROTOCOL, "the plan does not begin with a root");
+    if (!make_root(s, &plan->ops[0], err))
+        return err_prefix(err, "making the root");
+    for (uint32_t i = 1; i < plan->head->nops; i++) {
+        const struct mount_op *op = &plan->ops[i];
+        struct err one = {0};
+
+        if (apply_one(s, op, &one))
+            continue;
+        // What vanished between planning and now needs no cover and can be no source.
+        if ((op->flags & MOUNT_OPTIONAL) && (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP))
+            continue;
+        *err = one;
+        return err_prefix(err, "%s", plan->strings + op->dst);
+    }
+    for (size_t i = 0; i < s->nsealed; i++)
+        if (!set_attr(s->sealed[i], MOUNT_ATTR_RDONLY, false, err))
+            return err_prefix(err, "sealing a file system");
+    return true;
+}
+
+static bool make_it_root(struct stage *s, struct err *err)
+{
+    if (fchdir(s->m.root) < 0 || sys_pivot_root(".", ".") < 0)
+        return err_sys(err, errno, "cannot change the root");
+    // The old root now lies on top of the new one at ".".
+    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return err_sys(err, errno, "cannot let go of the host's root");
+    return true;
+}
+
+bool mounts_apply(const struct plan_view *plan, struct mounts *ret, struct err *err)
+{
+    struct mount_attr private = {.propagation = MS_PRIVATE};
+    AUTO_CLOSE int old = -1;
+    AUTO_FREE int *sealed = xcalloc(plan->head->nops, sizeof *sealed);
+    struct stage s = {.plan = plan, .m = {-1, -1, -1, 0}, .sealed = sealed};
+    bool ok;
+
+    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
+        return err_sys(err, errno, "cannot make the mounts private");
+    old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0)
+        return err_sys(err, errno, "cannot open /");
+    s.old = old;
+    ok = make_masks(&s.m, err) && apply_all(&s, err) && make_it_root(&s, err);
+    for (size_t i = 0; i < s.nsealed; i++)
+        close(s.sealed[i]);
+    if (ok)
+        *ret = s.m;
+    return ok;
+}
+
+bool mounts_cover(const struct mounts *m, const char *path, bool mask, bool is_dir, struct err *err)
+{
+    AUTO_CLOSE int place = open_nolink(m->root, path, O_PATH | O_NOFOLLOW);
+    AUTO_CLOSE int mount = -1;
+    struct statvfs fs;
+    struct stat st;
+
+    if (place < 0 || fstat(place, &st) < 0 || fstatvfs(place, &fs) < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    if (mask) {
+        if (st.st_dev == m->mask_dev)
+            return true;
+        return put_mask(m, place, "", is_dir, err);
+    }
+    if (fs.f_flag & ST_RDONLY)
+        return true;
+    mount = clone_tree(place, "", true, err);
+    return mount >= 0 && set_attr(mount, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err) &&
+           attach(mount, place, "", err);
+}
