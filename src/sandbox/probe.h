@@ -56,11 +56,14 @@ struct probe_result {
 
 struct probe_report {
     struct probe_result features[PROBE_FEATURES];
-    char kernel[72], arch[72]; // uname(2)
-    bool works;                // everything needed is there
+    char kernel[136], arch[72]; // uname(2)
+    bool works;                 // everything needed is there
 };
 
 const char *probe_state_name(enum probe_state s); // "missing", "partly", "works"
+
+// The rows of control groups; the others come from probe_all, to be called before.
+void probe_cgroups(struct probe_report *r);
 
 // Takes some 20 ms. scratch is a directory on a disk (the state's) in which directories may be made and
 // removed again, for the overlay; NULL takes /tmp. Must be called with one thread.
