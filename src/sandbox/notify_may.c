@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verdicts of strict mode. All of them are about objects and directories that are held open, by the tree they lie in
+// and the path they have now:
+//   host   deny and protect rules, here; what no rule grants is left to the mounts, which know the right errno
+//   yard   everything: there is nothing of the host in it
+//   proc   by the caller (notify_proc.c)
+//   outside  nothing, but for what the caller holds a descriptor of already
+#include "sandbox/notify_may.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "sandbox/notify_proc.h"
+
+int object_look(int fd, struct statx *ret)
+{
+    return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, ret) == 0 ? 0 : errno;
+}
+
+bool open_writes(int flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+// Objects of no mount of the sandbox: the caller holds a descriptor already (a pipe, a memfd, a redirection that came
+// from outside), and gets no more access by opening it again.
+static int may_open_held(const struct found *f, const struct statx *what, int flags)
+{
+    int mode = fcntl(f->obj, F_GETFL);
+    struct statfs fs;
+
+    if (fstatfs(f->obj, &fs) == 0 && fs.f_type == PIPEFS_MAGIC)
+        return 0;
+    if (mode < 0 || (mode & O_PATH) || (!S_ISREG(what->stx_mode) && !S_ISCHR(what->stx_mode) &&
+                                        !S_ISFIFO(what->stx_mode)))
+        return EACCES;
+    if ((mode & O_ACCMODE) == O_RDWR)
+        return 0;
+    if ((mode & O_ACCMODE) == O_WRONLY)
+        return (flags & O_ACCMODE) == O_WRONLY ? 0 : EACCES;
+    return open_writes(flags) ? EACCES : 0;
+}
+
+// What the rules say about a file of the host.
+static int may_open_host(const struct call *c, int obj, const struct statx *what, int flags)
+{
+    enum file_access access = !(flags & O_PATH) && open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
+    struct names *n = &c->n->names;
+    struct file_verdict v;
+    enum name_class class;
+    char path[PATH_MAX + 16], *deleted;
+    int e = object_path(obj, path);
+
+    if (e)
+        return e;
+    // An object without a name keeps the rule of the last one.
+    if (!what->stx_nlink && (deleted = strrchr(path, ' ')) && !strcmp(deleted, " (deleted)"))
+        *deleted = '\0';
+    class = name_class(n, path, access, &v);
+    if (class == NAME_FREE || class == NAME_UNGRANTED || (class == NAME_PROTECTED && access == ACCESS_READ))
+        return 0; // where nothing is granted the mounts refuse, with the errno that is right
+    if (class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, what))
+        return 0;
+    names_report(c, access == ACCESS_WRITE ? "write" : "read", path, NULL, &v);
+    return EACCES;
+}
+
+int may_open(const struct call *c, const struct found *f, const struct statx *what, int flags)
+{
+    switch (mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id)) {
+    case TREE_HOST:
+        return may_open_host(c, f->obj, what, flags);
+    case TREE_YARD:
+        return 0;
+    case TREE_PROC:
+        return proc_may_open(c, f->obj, !(flags & O_PATH) && open_writes(flags));
+    case TREE_OUTSIDE:
+        break;
+    }
+    return f->held ? may_open_held(f, what, flags) : EACCES;
+}
+
+static enum tree tree_at(const struct call *c, const struct statx *what)
+{
+    return mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id);
+}
+
+int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
+{
+    struct names *n = &c->n->names;
+    struct file_verdict v;
+    enum name_class class;
+    struct statx dir;
+    char path[PATH_MAX];
+    int e = object_look(parent, &dir);
+
+    *ret_own = false;
+    if (e)
+        return e;
+    switch (mount_table_tree(&c->n->mounts, c->n->init_pid, dir.stx_mnt_id)) {
+    case TREE_YARD:
+        return 0;
+    case TREE_PROC:
+    case TREE_OUTSIDE:
+        return EACCES;
+    case TREE_HOST:
+        break;
+    }
+    e = entry_path(parent, base, path);
+    if (e)
+        return e;
+    class = name_class(n, path, ACCESS_WRITE, &v);
+    *ret_own = class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, NULL);
+    if (class == NAME_PROTECTED || (class == NAME_DENIED && !*ret_own)) {
+        names_report(c, "write", path, NULL, &v);
+        return EACCES;
+    }
+    if (class != NAME_UNGRANTED && c->n->handler.creates && name_could_be_denied(n, path))
+        c->n->handler.creates(c->n->handler.ctx, path);
+    return 0;
+}
+
+// Taking a name away, or moving it.
+int may_remove(const struct call *c, int parent, const char *base)
+{
+    struct names *n = &c->n->names;
+    struct file_verdict v;
+    enum name_class class;
+    struct statx dir, what;
+    char path[PATH_MAX], name[NAME_MAX + 2];
+    int e = object_look(parent, &dir);
+
+    if (!e)
+        e = entry_path(parent, base, path);
+    if (e)
+        return e;
+    if (tree_at(c, &dir) != TREE_HOST)
+        return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
+    strcpy(name, base);
+    name[strcspn(name, "/")] = '\0';
+    if (statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &what) != 0)
+        return errno;
+    class = name_class(n, path, ACCESS_WRITE, &v);
+    if (class == NAME_FREE || class == NAME_UNGRANTED ||
+        (class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, &what)))
+        return 0;
+    names_report(c, "write", path, NULL, &v);
+    return EACCES;
+}
