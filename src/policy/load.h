@@ -34,6 +34,10 @@ struct policy_options {
 // ERR_UNSUPPORTED for a key whose feature is "not in this build".
 MUST_USE bool policy_load(const struct policy_places *places, const struct policy_options *options,
                           struct policy **ret, struct buf *notes, struct err *err);
+// The workspace's file as it is now: its path and bytes (owned), whether exactly this content is trusted, and
+// what it asks for that an untrusted file does not get. ERR_MISSING when there is none. For `bawn trust`.
+MUST_USE bool policy_workspace_file(const struct policy_places *places, char **ret_path, struct buf *ret_text,
+                                    bool *ret_trusted, struct strlist *ret_loosens, struct err *err);
 // The merged policy as YAML; with_origins adds a comment per line that says where it came from.
 void policy_write(const struct policy *p, bool with_origins, struct buf *ret);
 

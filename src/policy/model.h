@@ -106,6 +106,20 @@ struct policy {
         struct strlist command; // a reviewer program instead
         uint64_t timeout_ms;
     } approval;
+    struct {
+        enum verdict near_name, known_bad, install_scripts; // allow where no layer says anything
+        uint64_t younger_than_ms;                           // 0: age does not matter
+        struct policy_list feed;                            // absolute paths
+    } packages;
+    struct {
+        struct policy_list untrusted; // host patterns, or "**"
+        struct policy_list methods;   // admitted afterwards; n == 0: all
+        enum verdict new_hosts;
+    } flow;
+    struct {
+        char *model; // NULL: no monitor
+        struct policy_list on;
+    } monitor;
     enum overlay_mode overlay;
     struct policy_priv *priv; // the merged tree with its origins; for show and explain
 };

@@ -2,8 +2,8 @@
 // Privileges fall in named stages, in the child, in this order:
 //   terminal   a session of its own, so no signal or ioctl reaches the terminal that bawn was started from
 //   files      the three standard descriptors; all others are close-on-exec
-//   confine    no capability and none to be had by exec (bounding set empty, no_new_privs), Landlock domain, filters
-//   exec       the program, searched in the PATH that it will see
+//   confine    no capability and none to be had by exec (bounding set empty, no_new_privs), Landlock domain,
+//   filters exec       the program, searched in the PATH that it will see
 // What fails is told to the supervisor with its stage and errno; then the child is gone.
 #include "sandbox/command.h"
 
@@ -21,7 +21,8 @@
 #include "sandbox/seccomp.h"
 #include "sandbox/sys.h"
 
-static _Noreturn void fail(const struct confinement *c, uint32_t id, enum init_stage stage, int sys, const char *text)
+static _Noreturn void fail(const struct confinement *c, uint32_t id, enum init_stage stage, int sys,
+                           const char *text)
 {
     struct init_msg m = {.type = INIT_FAILED, .id = id, .number = sys, .flags = stage};
 
@@ -74,8 +75,8 @@ static bool drop_capabilities(int cap_last)
     return syscall(SYS_capset, &head, none) == 0;
 }
 
-// A redirection to a file that lies outside the sandbox's tree must stay reopenable as /dev/stdout and friends,
-// with the access that was given and no more.
+// A redirection to a file that lies outside the sandbox's tree must stay reopenable as /dev/stdout and
+// friends, with the access that was given and no more.
 static bool allow_own_redirections(int ruleset, struct err *err)
 {
     for (int fd = 0; fd < 3; fd++) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // bawn-init: pid 1 inside the sandbox.
 //
-// Theory of operation. The supervisor clones it into new user, mount, pid, ipc, uts and cgroup namespaces and gives
-// it one socket (INIT_FD). It
-//   boot     ties its life to the supervisor's (parent-death signal, then a look at the socket, in that order: the
-//            supervisor may have died between clone and prctl), makes itself unreadable, takes a fresh session
-//            keyring, and a network namespace of its own when told so. All of this runs while the supervisor still
-//            makes the plan.
+// Theory of operation. The supervisor clones it into new user, mount, pid, ipc, uts and cgroup namespaces and
+// gives it one socket (INIT_FD). It
+//   boot     ties its life to the supervisor's (parent-death signal, then a look at the socket, in that
+//   order: the
+//            supervisor may have died between clone and prctl), makes itself unreadable, takes a fresh
+//            session keyring, and a network namespace of its own when told so. All of this runs while the
+//            supervisor still makes the plan.
 //   set-up   receives the plan, builds the file system, becomes its root, prepares the Landlock ruleset.
-//   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers paths.
-// It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside the
-// Landlock domain (a domain may not change mounts); what it starts has none of the former and is in the latter.
-// When the socket closes it exits, and the kernel kills everything in the pid namespace.
+//   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers
+//   paths.
+// It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside
+// the Landlock domain (a domain may not change mounts); what it starts has none of the former and is in the
+// latter. When the socket closes it exits, and the kernel kills everything in the pid namespace.
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -35,7 +37,7 @@
 #include "sandbox/mounts.h"
 #include "sandbox/sys.h"
 
-#define COMMANDS_MAX 4096 // at once
+#define COMMANDS_MAX 4096     // at once
 #define BLOCK_MAX (16u << 20) // bytes of argv and environment
 
 struct running {
@@ -125,14 +127,12 @@ static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struc
 
 static bool receive_plan(struct init *in, struct err *err)
 {
-    struct init_msg m = {.type = INIT_BOOTED};
+    struct init_msg m;
     const char *block;
     size_t n, nfds = 1;
     int fd = -1;
     bool ok;
 
-    if (!init_send(in->sock, &m, NULL, 0))
-        _exit(125);
     if (init_recv(in->sock, &m, &fd, &nfds, 0) <= 0)
         _exit(125);
     if (m.type != INIT_PLAN || nfds != 1)
@@ -184,8 +184,7 @@ static bool prepare_landlock(struct init *in, struct err *err)
     const struct plan_view *plan = &in->plan;
     size_t n = 0, max = plan->head->nops + 3u;
     struct landlock_path *paths = xcalloc(max, sizeof *paths);
-    struct landlock_wants wants = {.paths = paths,
-                                   .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
+    struct landlock_wants wants = {.paths = paths, .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
     bool ok;
 
     paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
@@ -285,7 +284,8 @@ static void report_failure(struct init *in, uint32_t id, enum init_stage stage, 
 static bool start_command(struct init *in, struct init_msg *m, const int *fds, size_t nfds, struct err *err)
 {
     static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
-    struct command_spec spec = {.id = m->id, .flags = m->flags, .rows = m->rows, .cols = m->cols, .std = {-1, -1, -1}};
+    struct command_spec spec = {
+        .id = m->id, .flags = m->flags, .rows = m->rows, .cols = m->cols, .std = {-1, -1, -1}};
     struct init_msg reply = {.type = INIT_STARTED, .id = m->id};
     const char *block;
     size_t n, used = 1;
@@ -374,23 +374,35 @@ static void handle_message(struct init *in)
         close(fds[i]);
 }
 
+static void forget(struct init *in, pid_t pid, int status, bool last)
+{
+    for (size_t i = 0; i < in->ncommands; i++)
+        if (in->commands[i].pid == pid) {
+            struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status,
+                                 .flags = last ? EXITED_LAST : 0u};
+
+            in->commands[i] = in->commands[--in->ncommands];
+            init_send(in->sock, &m, NULL, 0);
+            return;
+        }
+}
+
 static void reap(struct init *in)
 {
     struct signalfd_siginfo info[16];
-    int status;
-    pid_t pid;
+    int status, next_status;
+    pid_t pid, next;
 
     while (read(in->sigfd, info, sizeof info) > 0)
         ;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (size_t i = 0; i < in->ncommands; i++)
-            if (in->commands[i].pid == pid) {
-                struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status};
-
-                in->commands[i] = in->commands[--in->ncommands];
-                init_send(in->sock, &m, NULL, 0);
-                break;
-            }
+    // One ahead, to know whether a command's end left anybody behind.
+    pid = waitpid(-1, &status, WNOHANG);
+    while (pid > 0) {
+        next = waitpid(-1, &next_status, WNOHANG);
+        forget(in, pid, status, next < 0 && errno == ECHILD);
+        pid = next;
+        status = next_status;
+    }
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -33,7 +34,9 @@ static int open_init(struct err *err)
             return fd;
     }
     err_set(err, ERR_MISSING,
-            "cannot find bawn-init beside %s or in ../libexec/bawn: the installation is incomplete; run make install", self);
+            "cannot find bawn-init beside %s or in ../libexec/bawn: the installation is incomplete; run make "
+            "install",
+            self);
     return -1;
 }
 
@@ -63,21 +66,24 @@ static bool map_ids(uid_t uid, gid_t gid)
     return write_file("/proc/self/gid_map", map);
 }
 
-// An exec by a user other than root would drop the capabilities that init needs in its own user namespace.
+// What init needs in its own user namespace, and nothing more: mounts and namespaces, network set-up, the sysctls of
+// user namespaces, signals to a mapped root's processes, dropping the bounding set. An exec by a user other than
+// root would drop them; ambient ones stay.
 static bool keep_capabilities(void)
 {
+    static const unsigned needed[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_RESOURCE, CAP_SETPCAP,
+                                      CAP_KILL,      CAP_DAC_OVERRIDE};
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct caps[2];
+    struct __user_cap_data_struct caps[2] = {0};
 
-    if (syscall(SYS_capget, &head, caps) < 0)
-        return false;
-    caps[0].inheritable = caps[0].permitted;
-    caps[1].inheritable = caps[1].permitted;
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        caps[needed[i] / 32].inheritable |= 1u << (needed[i] % 32);
+    for (int i = 0; i < 2; i++)
+        caps[i].permitted = caps[i].effective = caps[i].inheritable;
     if (syscall(SYS_capset, &head, caps) < 0)
         return false;
-    for (unsigned cap = 0; cap < 64; cap++)
-        if (caps[cap / 32].permitted & (1u << (cap % 32)) &&
-            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, needed[i], 0, 0) < 0)
             return false;
     return true;
 }
@@ -93,57 +99,76 @@ static _Noreturn void fail(int sock, const char *what)
     _exit(125);
 }
 
-static _Noreturn void child(int sock, int init, bool own_net, uid_t uid, gid_t gid)
+struct birth {
+    int sock, init;
+    bool own_net;
+    uid_t uid;
+    gid_t gid;
+};
+
+// Runs in the parent's memory on a stack of its own while the parent waits for the exec, as after vfork(2): it
+// changes nothing of the parent's but errno. A copied address space would cost a quarter of the whole start.
+static int child(void *arg)
 {
-    char *argv[] = {(char *)"bawn-init", own_net ? (char *)"own-net" : NULL, NULL};
+    const struct birth *b = arg;
+    char *argv[] = {(char *)"bawn-init", b->own_net ? (char *)"own-net" : NULL, NULL};
     char *env[] = {NULL};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!map_ids(uid, gid))
-        fail(sock, "cannot map the user into a user namespace (a security module or container may forbid it; "
-                   "see `bawn doctor`)");
+    if (!map_ids(b->uid, b->gid))
+        fail(b->sock, "cannot map the user into a user namespace (a security module or container may forbid it; "
+                      "see `bawn doctor`)");
     if (!keep_capabilities())
-        fail(sock, "cannot keep capabilities in the user namespace (see `bawn doctor`)");
-    // The program must not land on INIT_FD: init closes everything above it.
-    if (sock != INIT_FD && dup2(sock, INIT_FD) < 0)
-        fail(sock, "cannot pass the socket to bawn-init");
-    if (sock == INIT_FD)
-        fcntl(sock, F_SETFD, 0);
-    execveat(init, "", argv, env, AT_EMPTY_PATH);
+        fail(b->sock, "cannot keep capabilities in the user namespace (see `bawn doctor`)");
+    if (b->sock != INIT_FD ? dup2(b->sock, INIT_FD) < 0 : fcntl(b->sock, F_SETFD, 0) < 0)
+        fail(b->sock, "cannot pass the socket to bawn-init");
+    execveat(b->init, "", argv, env, AT_EMPTY_PATH);
     fail(INIT_FD, "cannot execute bawn-init");
+}
+
+static long clone_child(struct birth *b, int *ret_pidfd)
+{
+    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_VM |
+                      CLONE_VFORK | SIGCHLD;
+    const size_t size = 65536;
+    char *stack = xmalloc(size);
+    sigset_t all, before;
+    long pid;
+    int sys;
+
+    // A handler of the caller's must not run in the child, on shared memory.
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = clone(child, stack + (size & ~(size_t)15), flags, b, ret_pidfd);
+    sys = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    free(stack);
+    errno = sys;
+    return pid;
 }
 
 bool launch_init(bool own_net, struct launched *ret, struct err *err)
 {
-    int pidfd = -1;
-    struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
-        .pidfd = (uint64_t)(uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
-    };
     AUTO_CLOSE int init = open_init(err);
     AUTO_CLOSE int ours = -1;
     AUTO_CLOSE int theirs = -1;
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    int pair[2];
+    struct birth birth = {.own_net = own_net, .uid = geteuid(), .gid = getegid()};
+    int pair[2], pidfd = -1;
     long pid;
 
     if (init < 0)
         return false;
+    // The program must not lie on INIT_FD, where the socket goes.
     if (init == INIT_FD) {
-        int moved = fcntl(init, F_DUPFD_CLOEXEC, INIT_FD + 1);
-
-        close(init);
-        init = moved;
+        init = fcntl(INIT_FD, F_DUPFD_CLOEXEC, INIT_FD + 1);
+        close(INIT_FD);
     }
     if (init < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_sys(err, errno, "cannot make the socket to bawn-init");
     ours = pair[0];
-    theirs = pair[1];
-    pid = sys_clone3(&args);
-    if (pid == 0)
-        child(theirs, init, own_net, uid, gid);
+    birth.sock = theirs = pair[1];
+    birth.init = init;
+    pid = clone_child(&birth, &pidfd);
     if (pid < 0) {
         int sys = errno;
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. The sandbox's tree is made of places, each at one path:
-//   base places   the root (the host's tree read-only, or nothing), what read and write grant (clones of the host's),
+//   base places   the root (the host's tree read-only, or nothing), what read and write grant (clones of the
+//   host's),
 //                 and the yard's own (/tmp, /run, /dev, /proc, /sys, a private home)
 //   covers        masks and read-only binds and pins on top, only where a base place shows the host's files
-// Sorted by path a parent comes before its children, so applying them in order nests them rightly. A base place that
-// an ancestor already gives with the same right is left out. Deny wins at any depth: nothing is shown below a mask.
+// Sorted by path a parent comes before its children, so applying them in order nests them rightly. A base
+// place that an ancestor already gives with the same right is left out. Deny wins at any depth: nothing is
+// shown below a mask.
 #include "sandbox/layout.h"
 
 #include <errno.h>
@@ -84,7 +86,8 @@ static bool is_denied(const struct layout *l, const char *path)
 
 static void add_bind(struct layout *l, const char *path, bool is_dir, bool writable)
 {
-    struct place *p = add(l, path, MOUNT_BIND, (is_dir ? MOUNT_IS_DIR : 0u) | (writable ? MOUNT_WRITABLE : 0u));
+    struct place *p =
+        add(l, path, MOUNT_BIND, (is_dir ? MOUNT_IS_DIR : 0u) | (writable ? MOUNT_WRITABLE : 0u));
 
     p->base = true;
 }
@@ -120,8 +123,7 @@ static void grant(struct layout *l, const char *path, bool writable)
 
     if (!realpath(path, real) || stat(real, &st) < 0)
         return;
-    if ((is_yards(real) && !path_within(real, l->w->rules->workspace)) ||
-        is_denied(l, real))
+    if ((is_yards(real) && !path_within(real, l->w->rules->workspace)) || is_denied(l, real))
         return;
     n = readlink(path, text, sizeof text - 1);
     if (n > 0 && !shows_host(base_of(l, path))) {
@@ -136,7 +138,8 @@ static void grant(struct layout *l, const char *path, bool writable)
 
 static void add_tmpfs(struct layout *l, const char *path, uint32_t mode, bool writable)
 {
-    struct place *p = add(l, path, MOUNT_TMPFS, MOUNT_IS_DIR | (writable ? MOUNT_WRITABLE : (unsigned)MOUNT_SEALED));
+    struct place *p =
+        add(l, path, MOUNT_TMPFS, MOUNT_IS_DIR | (writable ? MOUNT_WRITABLE : (unsigned)MOUNT_SEALED));
 
     p->mode = mode;
     p->size = writable ? l->w->tmpfs_size : 1 << 20;
@@ -209,7 +212,8 @@ static void add_covers(struct layout *l)
             add(l, cover->path, MOUNT_MASK, dir | MOUNT_OPTIONAL);
             below_mask = cover->path;
         } else if (!(cover->kind == COVER_PIN && !strcmp(base->path, cover->path)))
-            add(l, cover->path, MOUNT_BIND, dir | MOUNT_OPTIONAL | (cover->kind == COVER_PIN ? MOUNT_WRITABLE : 0u));
+            add(l, cover->path, MOUNT_BIND,
+                dir | MOUNT_OPTIONAL | (cover->kind == COVER_PIN ? MOUNT_WRITABLE : 0u));
     }
     for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
         const char *path = l->w->sockets->items[i];
@@ -266,7 +270,8 @@ bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *no
     }
     free(l.places);
     if (plan->ops.full || plan->strings.full)
-        ok = err_set(err, ERR_LIMIT, "the policy covers too many paths: narrow the globs in files.deny and files.protect");
+        ok = err_set(err, ERR_LIMIT,
+                     "the policy covers too many paths: narrow the globs in files.deny and files.protect");
     return ok;
 }
 

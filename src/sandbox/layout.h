@@ -12,13 +12,15 @@ struct layout_wants {
     const struct cover_list *covers;
     uid_t uid;
     bool own_net;
-    uint64_t tmpfs_size;             // bytes for each private tmpfs; 0: the kernel's default
-    const struct strlist *sockets;   // host UNIX sockets that are in view and must not be: masked
-    const struct strlist *more_read; // further host files to show (resolver configuration with an open network)
+    uint64_t tmpfs_size;           // bytes for each private tmpfs; 0: the kernel's default
+    const struct strlist *sockets; // host UNIX sockets that are in view and must not be: masked
+    const struct strlist
+        *more_read; // further host files to show (resolver configuration with an open network)
 };
 
 // Adds the operations to the plan. A note (one line each) for every read path that does not exist.
-MUST_USE bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err);
+MUST_USE bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes,
+                          struct err *err);
 // Paths of this network namespace's UNIX sockets as the kernel lists them, sorted; at most 65536.
 void layout_host_sockets(struct strlist *ret);
 

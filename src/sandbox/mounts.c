@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation
 //   1. All mounts become private, so nothing here reaches the host.
-//   2. The first operation gives the root: a read-only clone of the host's whole tree, or an empty tmpfs. It is
+//   2. The first operation gives the root: a read-only clone of the host's whole tree, or an empty tmpfs. It
+//   is
 //      attached on a directory that always exists (/proc); that lies in this namespace only.
 //   3. The others follow in the plan's order, parents before children. Sources are opened in the old tree,
 //      destinations in the new one, both from a descriptor of the root and without following links.
 //   4. pivot_root, and the old tree is let go.
-// Masks are clones of one empty file and one empty directory, both mode 000 on a read-only tmpfs: the owner can
-// neither open nor chmod them. Their mount stays locked to whoever makes a further namespace.
+// Masks are clones of one empty file and one empty directory, both mode 000 on a read-only tmpfs: the owner
+// can neither open nor chmod them. Their mount stays locked to whoever makes a further namespace.
 #include "sandbox/mounts.h"
 
 #include <errno.h>
@@ -23,9 +24,9 @@
 
 struct stage {
     const struct plan_view *plan;
-    int old;            // "/" of the host
+    int old; // "/" of the host
     struct mounts m;
-    int *sealed;        // tmpfs mounts to make read-only at the end
+    int *sealed; // tmpfs mounts to make read-only at the end
     size_t nsealed;
 };
 
@@ -81,7 +82,8 @@ static int clone_tree(int dirfd, const char *path, bool recursive, struct err *e
 
 static bool attach(int mount, int dirfd, const char *path, struct err *err)
 {
-    if (move_mount(mount, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : MOVE_MOUNT_T_EMPTY_PATH)) < 0)
+    if (move_mount(mount, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0u : MOVE_MOUNT_T_EMPTY_PATH)) <
+        0)
         return err_sys(err, errno, "cannot attach the mount");
     return true;
 }
@@ -142,13 +144,11 @@ static bool attach_at(const struct stage *s, int mount, const char *dst, bool is
 static bool make_masks(struct mounts *m, struct err *err)
 {
     AUTO_CLOSE int fs = make_tmpfs(4096, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
-    AUTO_CLOSE int file = -1;
     struct stat st;
 
     if (fs < 0)
         return false;
-    file = openat(fs, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0);
-    if (file < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(file, &st) < 0)
+    if (mknodat(fs, "file", S_IFREG, 0) < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(fs, &st) < 0)
         return err_sys(err, errno, "cannot make the masks");
     if (!set_attr(fs, MOUNT_ATTR_RDONLY, false, err))
         return false;
@@ -194,7 +194,8 @@ static bool apply_bind(struct stage *s, const struct mount_op *op, struct err *e
         attr |= MOUNT_ATTR_RDONLY;
     if (op->flags & MOUNT_NOEXEC)
         attr |= MOUNT_ATTR_NOEXEC;
-    return mount >= 0 && set_attr(mount, attr, true, err) && attach_at(s, mount, dst, op->flags & MOUNT_IS_DIR, err);
+    return mount >= 0 && set_attr(mount, attr, true, err) &&
+           attach_at(s, mount, dst, op->flags & MOUNT_IS_DIR, err);
 }
 
 static bool apply_tmpfs(struct stage *s, const struct mount_op *op, struct err *err)
@@ -264,11 +265,12 @@ static bool add_sub(int dev, const char *name, int fs, struct err *err)
 static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *err)
 {
     static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
-    static const char *const links[][2] = {{"/proc/self/fd", "fd"},         {"/proc/self/fd/0", "stdin"},
-                                           {"/proc/self/fd/1", "stdout"},   {"/proc/self/fd/2", "stderr"},
+    static const char *const links[][2] = {{"/proc/self/fd", "fd"},
+                                           {"/proc/self/fd/0", "stdin"},
+                                           {"/proc/self/fd/1", "stdout"},
+                                           {"/proc/self/fd/2", "stderr"},
                                            {"pts/ptmx", "ptmx"}};
     static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
-    unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int dev = make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
 
     if (dev < 0 || !attach_at(s, dev, "/dev", true, err))
@@ -281,11 +283,11 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
             return err_sys(err, errno, "cannot make /dev/%s", links[i][1]);
     return add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err) &&
            add_sub(dev, "shm", make_tmpfs(op->size, 01777, ATTR_SAFE, err), err) &&
-           add_sub(dev, "mqueue", make_fs("mqueue", NULL, quiet, err), err) &&
            set_attr(dev, MOUNT_ATTR_RDONLY, false, err);
 }
 
-// Without further user namespaces nobody inside can gain a capability, whatever the kernel's bugs behind them.
+// Without further user namespaces nobody inside can gain a capability, whatever the kernel's bugs behind
+// them.
 static bool forbid_user_namespaces(int proc, struct err *err)
 {
     AUTO_CLOSE int fd = openat(proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
@@ -299,7 +301,8 @@ static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger", "kmsg", "acpi", "scsi"};
+    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
+                                         "kmsg", "acpi",       "scsi"};
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
 
@@ -310,7 +313,8 @@ static bool apply_proc(struct stage *s, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
         AUTO_CLOSE int sub = open_tree(proc, read_only[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-        if (sub >= 0 && !(set_attr(sub, quiet | MOUNT_ATTR_RDONLY, false, err) && attach(sub, proc, read_only[i], err)))
+        if (sub >= 0 &&
+            !(set_attr(sub, quiet | MOUNT_ATTR_RDONLY, false, err) && attach(sub, proc, read_only[i], err)))
             return err_prefix(err, "/proc/%s", read_only[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
@@ -434,5 +438,6 @@ bool mounts_cover(const struct mounts *m, const char *path, bool mask, bool is_d
     if (fs.f_flag & ST_RDONLY)
         return true;
     mount = clone_tree(place, "", true, err);
-    return mount >= 0 && set_attr(mount, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err) && attach(mount, place, "", err);
+    return mount >= 0 && set_attr(mount, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err) &&
+           attach(mount, place, "", err);
 }

@@ -27,8 +27,8 @@ uint32_t plan_string(struct plan *p, const char *s)
     return (uint32_t)at;
 }
 
-void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst, uint64_t size,
-              uint32_t mode)
+void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
+              uint64_t size, uint32_t mode)
 {
     struct mount_op op = {.kind = (uint16_t)kind, .flags = (uint16_t)flags, .mode = mode, .size = size};
 
@@ -45,10 +45,11 @@ bool plan_encode(struct plan *p, struct buf *ret, struct err *err)
     buf_add(ret, p->ops.ptr, p->ops.len);
     buf_add(ret, p->strings.ptr, p->strings.len);
     if (p->ops.full || p->strings.full || ret->full)
-        return err_set(err, ERR_LIMIT,
-                       "the policy covers too many paths for one sandbox (over %u MiB of mount operations): narrow the "
-                       "globs in files.deny and files.protect",
-                       PLAN_MAX >> 20);
+        return err_set(
+            err, ERR_LIMIT,
+            "the policy covers too many paths for one sandbox (over %u MiB of mount operations): narrow the "
+            "globs in files.deny and files.protect",
+            PLAN_MAX >> 20);
     return true;
 }
 
@@ -63,7 +64,8 @@ bool plan_decode(const void *data, size_t n, struct plan_view *ret, struct err *
         return err_set(err, ERR_PROTOCOL, "the plan has the wrong size or is of another version");
     ops = (const struct mount_op *)(head + 1);
     strings = (const char *)(ops + head->nops);
-    if (strings[head->nstrings - 1] != '\0' || head->hostname >= head->nstrings || head->cwd >= head->nstrings)
+    if (strings[head->nstrings - 1] != '\0' || head->hostname >= head->nstrings ||
+        head->cwd >= head->nstrings)
         return err_set(err, ERR_PROTOCOL, "the plan's strings are broken");
     for (uint32_t i = 0; i < head->nops; i++)
         if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings)

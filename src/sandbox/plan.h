@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan: what the sandbox's file system and identity are to be, as an ordered list of simple operations. The
-// supervisor makes it from the policy (layout.c) and hands it to bawn-init as one block of memory (a sealed memfd);
-// init applies it (mounts.c) without knowing any policy. Both sides include this header; there is no other format.
+// The plan: what the sandbox's file system and identity are to be, as an ordered list of simple operations.
+// The supervisor makes it from the policy (layout.c) and hands it to bawn-init as one block of memory (a
+// sealed memfd); init applies it (mounts.c) without knowing any policy. Both sides include this header; there
+// is no other format.
 //
-// Every path in a plan is normal with links resolved at the time of planning. Init opens each without following any
-// link, so a link that appeared since makes the operation fail (or, when it is OPTIONAL, be skipped), never go astray.
+// Every path in a plan is normal with links resolved at the time of planning. Init opens each without
+// following any link, so a link that appeared since makes the operation fail (or, when it is OPTIONAL, be
+// skipped), never go astray.
 #ifndef BAWN_SANDBOX_PLAN_H
 #define BAWN_SANDBOX_PLAN_H
 
@@ -22,7 +24,7 @@ enum mount_kind {
     MOUNT_TMPFS,    // size bytes at dst
     MOUNT_MASK,     // dst cannot be read, listed or changed
     MOUNT_LINK,     // symbolic link dst → src, in a tmpfs of ours
-    MOUNT_DEV,      // /dev: the harmless devices, pts, shm, mqueue
+    MOUNT_DEV,      // /dev: the harmless devices, pts, shm
     MOUNT_PROC,     // /proc of the new pid namespace, with its masks
     MOUNT_SYS,      // /sys of the new network namespace, or the host's read-only
 };
@@ -43,22 +45,22 @@ struct mount_op {
 };
 
 enum plan_flag {
-    PLAN_OWN_NET = 1 << 0,   // has a network namespace of its own
-    PLAN_NESTED = 1 << 1,    // programs inside may make user namespaces
-    PLAN_LANDLOCK = 1 << 2,  // the kernel has it and nothing forbids it
-    PLAN_OBSERVE = 1 << 3,   // report crossings by user notification
-    PLAN_STRICT = 1 << 4,    // mediate opens by user notification
-    PLAN_PIN_CPUS = 1 << 5,  // affinity holds the processor limit: it must not be changed
+    PLAN_OWN_NET = 1 << 0,        // has a network namespace of its own
+    PLAN_NESTED = 1 << 1,         // programs inside may make user namespaces
+    PLAN_LANDLOCK = 1 << 2,       // the kernel has it and nothing forbids it
+    PLAN_OBSERVE = 1 << 3,        // report crossings by user notification
+    PLAN_STRICT = 1 << 4,         // mediate opens by user notification
+    PLAN_PIN_CPUS = 1 << 5,       // affinity holds the processor limit: it must not be changed
     PLAN_SCOPE_ABSTRACT = 1 << 6, // the host's abstract sockets are in reach: Landlock must hold them off
 };
 
 struct plan_header {
     uint32_t magic, flags;
-    uint32_t nops, nstrings; // strings in bytes
-    uint32_t hostname;       // offset
-    uint32_t cwd;            // offset; where commands start unless they say
+    uint32_t nops, nstrings;                   // strings in bytes
+    uint32_t hostname;                         // offset
+    uint32_t cwd;                              // offset; where commands start unless they say
     uint64_t processes, open_files, file_size; // rlimits; 0: as inherited
-    uint32_t cpus; // first n allowed processors by affinity; 0: all
+    uint32_t cpus;                             // first n allowed processors by affinity; 0: all
     uint32_t pad;
 };
 
@@ -71,8 +73,8 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_deinit(struct plan *p);
 uint32_t plan_string(struct plan *p, const char *s);
-void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst, uint64_t size,
-              uint32_t mode);
+void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
+              uint64_t size, uint32_t mode);
 MUST_USE bool plan_encode(struct plan *p, struct buf *ret, struct err *err);
 
 // A view of an encoded plan; every offset has been checked.

@@ -19,7 +19,8 @@ int init_recv(int sock, struct init_msg *m, int *fds, size_t *nfds, int flags)
         return errno == ECONNRESET ? 0 : -1;
     if (n == 0)
         return 0;
-    if ((size_t)n < INIT_MSG_HEAD || m->len != (size_t)n - INIT_MSG_HEAD || !m->type || m->type >= INIT_TYPES) {
+    if ((size_t)n < INIT_MSG_HEAD || m->len != (size_t)n - INIT_MSG_HEAD || !m->type ||
+        m->type >= INIT_TYPES) {
         for (size_t i = 0; nfds && i < *nfds; i++)
             close(fds[i]);
         errno = EBADMSG;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages between the supervisor and bawn-init, over one SEQPACKET socket pair (init's end is descriptor INIT_FD).
-// A message is a struct init_msg and, where the table says so, descriptors. Text longer than its field (argv, env,
-// plan) travels in a memfd. Both programs come from one build, so the layout is the version.
+// Messages between the supervisor and bawn-init, over one SEQPACKET socket pair (init's end is descriptor
+// INIT_FD). A message is a struct init_msg and, where the table says so, descriptors. Text longer than its
+// field (argv, env, plan) travels in a memfd. Both programs come from one build, so the layout is the
+// version.
 //
 // supervisor → init                                   descriptors
 //   PLAN                                              memfd with the plan
-//   START    id, flags, rows, cols, text=cwd          memfd argv/env; then stdin, stdout, stderr that are not PTY
-//   SIGNAL   id, number                               to the command's process group; id 0: to everything inside
-//   COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its cover
+//   START    id, flags, rows, cols, text=cwd          memfd argv/env; then stdin, stdout, stderr that are not
+//   PTY SIGNAL   id, number                               to the command's process group; id 0: to everything
+//   inside COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its
+//   cover
 // init → supervisor
-//   BOOTED   (nothing)                                namespaces stand; waiting for the plan
 //   READY    number=Landlock ABI in use               the sandbox stands; commands may start
 //   STARTED  id, number=pid inside                    PTY master when one was asked for
 //   LISTENER id                                       seccomp user notification listener of the command
-//   EXITED   id, number=wait status
+//   EXITED   id, number=wait status, flags=EXITED_*
 //   FAILED   id, number=errno, flags=stage, text      the command could not be started; id 0: set-up failed
 //   COVERED  number=errno, text=path
 //
@@ -33,7 +34,6 @@ enum init_type {
     INIT_START,
     INIT_SIGNAL,
     INIT_COVER,
-    INIT_BOOTED,
     INIT_READY,
     INIT_STARTED,
     INIT_LISTENER,
@@ -52,6 +52,8 @@ enum init_start_flag {
 
 enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC };
 
+enum init_exited_flag { EXITED_LAST = 1 << 0 }; // no other process is left inside
+
 enum init_cover_flag { INIT_COVER_MASK = 1 << 0, INIT_COVER_IS_DIR = 1 << 1 }; // without MASK: read-only
 
 struct init_msg {
@@ -66,7 +68,8 @@ struct init_msg {
 
 // Sends head and text; false with errno when the peer is gone.
 bool init_send(int sock, struct init_msg *m, const int *fds, size_t nfds);
-// 1: a message; 0: the peer closed; -1: errno (EAGAIN when non-blocking, EBADMSG when malformed). text is terminated.
+// 1: a message; 0: the peer closed; -1: errno (EAGAIN when non-blocking, EBADMSG when malformed). text is
+// terminated.
 int init_recv(int sock, struct init_msg *m, int *fds, size_t *nfds, int flags);
 void init_msg_text(struct init_msg *m, const char *text); // cut when too long
 

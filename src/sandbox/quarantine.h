@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moves protected names that appeared during a run out of the writable roots, into the run's state, so that none of
-// them is there after the run without an approval, and nothing is lost either. Acts on paths that the sandbox
-// controls: walks with openat2 beneath the pinned root, without following links, and moves the entry itself.
+// Moves protected names that appeared during a run out of the writable roots, into the run's state, so that
+// none of them is there after the run without an approval, and nothing is lost either. Acts on paths that the
+// sandbox controls: walks with openat2 beneath the pinned root, without following links, and moves the entry
+// itself.
 #ifndef BAWN_SANDBOX_QUARANTINE_H
 #define BAWN_SANDBOX_QUARANTINE_H
 
@@ -23,13 +24,13 @@ struct quarantine {
 void quarantine_init(struct quarantine *q, const char *dir);
 void quarantine_deinit(struct quarantine *q);
 // Moves one entry; *ret_moved is false when it is gone already. Across file systems it copies (regular files,
-// directories, links) and removes. A repository that the run itself made keeps its .git/config and sample hooks
-// when they hold nothing that runs code (see quarantine.c).
+// directories, links) and removes. A repository that the run itself made keeps its .git/config and sample
+// hooks when they hold nothing that runs code (see quarantine.c).
 MUST_USE bool quarantine_take(struct quarantine *q, const struct file_rules *rules, const char *path,
                               const struct file_rule *rule, bool *ret_moved, struct err *err);
-// After the last process inside is dead: walks the writable roots and takes every protected name that is not in
-// `before`. Used at the end of a run whose watch lost events, and by the janitor of a killed supervisor.
-MUST_USE bool quarantine_sweep(struct quarantine *q, const struct file_rules *rules, const struct cover_list *before,
-                               struct err *err);
+// After the last process inside is dead: walks the writable roots and takes every protected name that is not
+// in `before`. Used at the end of a run whose watch lost events, and by the janitor of a killed supervisor.
+MUST_USE bool quarantine_sweep(struct quarantine *q, const struct file_rules *rules,
+                               const struct cover_list *before, struct err *err);
 
 #endif

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// bawn run: one program inside the envelope, with the caller's terminal or pipes; its exit status is ours.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "base/utf8.h"
+#include "cli/fail.h"
+#include "cli/options.h"
+#include "session/places.h"
+#include "policy/load.h"
+#include "session/events.h"
+#include "session/session.h"
+#include "session/stdio.h"
+
+#define REFUSALS_SHOWN 10
+
+struct run {
+    struct loop loop;
+    struct run_options options;
+    struct places places;
+    struct policy *policy;
+    struct session *session;
+    struct command *command;
+    struct stdio stdio;
+    struct events events;
+    struct watch signals;
+    struct err failure;
+    bool done;
+};
+
+static void say(struct run *r, const char *text)
+{
+    AUTO_BUF struct buf out;
+
+    buf_init(&out, 1 << 16);
+    utf8_printable(&out, text, strlen(text));
+    if (!r->options.quiet)
+        fprintf(stderr, "bawn: %s%s\n", buf_cstr(&out), r->stdio.raw ? "\r" : "");
+    events_note(&r->events, text);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    say(ctx, text);
+}
+
+static void on_refused(void *ctx, const struct refusal *refusal)
+{
+    struct run *r = ctx;
+
+    events_refused(&r->events, refusal);
+}
+
+static void on_limit(void *ctx, const char *name)
+{
+    struct run *r = ctx;
+
+    events_limit(&r->events, name);
+    r->done = true;
+    loop_quit(&r->loop);
+}
+
+static void on_output(void *ctx, int number, const char *data, size_t n)
+{
+    struct run *r = ctx;
+
+    if (r->options.json)
+        events_output(&r->events, number, data, n);
+}
+
+static void on_over_limit(void *ctx)
+{
+    struct run *r = ctx;
+
+    session_kill(r->session, "output");
+}
+
+static void on_started(struct command *c, int master)
+{
+    struct run *r = c->options.ctx;
+
+    if (!stdio_started(&r->stdio, master, &r->failure))
+        loop_quit(&r->loop);
+}
+
+static void on_ended(struct command *c)
+{
+    struct run *r = c->options.ctx;
+
+    r->done = true;
+    loop_quit(&r->loop);
+}
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+    struct run *r = w->ctx;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(w->fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGWINCH)
+            stdio_resized(&r->stdio);
+        else if (r->command)
+            session_signal(r->session, r->command->id, (int)info.ssi_signo);
+    }
+}
+
+// Signals that a person or a service manager sends to a program go to the program.
+static bool take_signals(struct run *r, struct err *err)
+{
+    static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
+                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+    sigset_t set;
+    int fd;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
+        sigaddset(&set, forwarded[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot make a signal descriptor");
+    return watch_add(&r->loop, &r->signals, fd, EPOLLIN, on_signal, r, err);
+}
+
+static bool open_session(struct run *r, const char *policy_text, struct err *err)
+{
+    extern char **environ;
+    struct session_options o = {
+        .policy = r->policy,
+        .places = {.workspace = r->places.workspace,
+                   .home = r->places.home,
+                   .config_dir = r->places.config_dir,
+                   .state_dir = r->places.state_dir,
+                   .path_env = r->places.path_env,
+                   .environ = environ},
+        .events = {on_refused, on_note, on_limit, r},
+        .argv = r->options.argv,
+        .policy_text = policy_text,
+    };
+
+    return session_open(&r->loop, &o, &r->session, err);
+}
+
+static bool start_command(struct run *r, struct err *err)
+{
+    struct stdio_wants wants = {.pipe_output = r->options.json_on_stdout || r->policy->limits.output,
+                                .swallow = r->options.json_on_stdout,
+                                .max_output = r->policy->limits.output,
+                                .output = on_output,
+                                .over_limit = on_over_limit,
+                                .ctx = r};
+    struct command_options c = {.argv = r->options.argv, .started = on_started, .ended = on_ended, .ctx = r};
+
+    if (!stdio_prepare(&r->stdio, &r->loop, &wants, err))
+        return false;
+    c.pty_stdin = r->stdio.pty[0];
+    c.pty_stdout = r->stdio.pty[1];
+    c.pty_stderr = r->stdio.pty[2];
+    memcpy(c.std, r->stdio.inner, sizeof c.std);
+    stdio_size(&r->stdio, &c.rows, &c.cols);
+    return session_start(r->session, &c, &r->command, err);
+}
+
+static void report(struct run *r, const char *limit)
+{
+    AUTO_BUF struct buf out;
+
+    if (limit && !r->options.quiet)
+        fprintf(stderr, "bawn: ended by the limit %s (limits.%s)\n", limit, limit);
+    if (r->command->failure.kind != ERR_NONE)
+        cli_fail(&r->command->failure);
+    if (r->options.quiet)
+        return;
+    buf_init(&out, 1 << 20);
+    refusals_print(session_refusals(r->session), REFUSALS_SHOWN, &out);
+    fputs(buf_cstr(&out), stderr);
+}
+
+static int finish(struct run *r, struct err *err)
+{
+    const char *limit;
+    int code;
+
+    // Everything dies first, so that no writer is left when the output is drained.
+    session_kill(r->session, NULL);
+    stdio_drain(&r->stdio);
+    session_set_result(r->session, r->command);
+    if (!session_finish(r->session, err))
+        code = CLI_FAILED;
+    limit = session_limit(r->session);
+    code = limit ? 124 : r->command->exit_code;
+    if (r->failure.kind != ERR_NONE)
+        code = cli_fail(&r->failure);
+    report(r, limit);
+    events_ended(&r->events, code, limit, session_refusals(r->session)->n);
+    return code;
+}
+
+static int run(struct run *r, struct err *err)
+{
+    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf text;
+    char *save = NULL;
+    int code;
+
+    buf_init(&notes, 1 << 20);
+    buf_init(&text, 4 << 20);
+    if (!places_find(r->options.directory, &r->places, err) ||
+        !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
+        return CLI_FAILED;
+    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
+         l = strtok_r(NULL, "\n", &save))
+        say(r, l);
+    policy_write(r->policy, false, &text);
+    if (!take_signals(r, err) || !open_session(r, buf_cstr(&text), err))
+        return CLI_FAILED;
+    events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
+    if (!start_command(r, err) || !loop_run(&r->loop, err))
+        return CLI_FAILED;
+    code = finish(r, err);
+    return err->kind != ERR_NONE && code == 0 ? CLI_FAILED : code;
+}
+
+static int run_main(int argc, char **argv)
+{
+    struct run *r = xcalloc(1, sizeof *r);
+    struct err err = {0};
+    int code = CLI_FAILED;
+
+    r->events.fd = -1;
+    r->stdio.terminal = r->stdio.master = -1;
+    if (!run_options_parse(argc, argv, true, &r->options, &err)) {
+        code = r->options.help ? 0 : CLI_FAILED;
+    } else if (loop_init(&r->loop, &err)) {
+        // A descriptor of its own: the standard ones are let go of once the command has them.
+        r->events.fd = r->options.json ? fcntl(r->options.json_fd, F_DUPFD_CLOEXEC, 3) : -1;
+        code = run(r, &err);
+    }
+    stdio_deinit(&r->stdio);
+    session_close(r->session, &err);
+    if (err.kind != ERR_NONE)
+        code = cli_fail(&err);
+    policy_free(r->policy);
+    places_deinit(&r->places);
+    run_options_deinit(&r->options);
+    loop_deinit(&r->loop);
+    free(r);
+    return code;
+}
+
+const struct verb verb_run = {"run", "[options] [--] CMD ARG…",
+                              "run CMD inside the envelope; its exit status is ours", run_main};

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the lists of a policy to rules about absolute paths. The order is: grants and refusals as listed,
+// bawn's own rules, then the hooks, which hold below every writable root and so need these first.
+//
+// A listed path in the workspace may have been put there by an earlier run: were a link in its place followed
+// out of the workspace, the run would get what nobody granted. Such a path is an error; the target is to be
+// named instead.
+#include "policy/files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "policy/bind.h"
+#include "policy/sets.h"
+
+static const struct origin built_in = {.layer = LAYER_BUILTIN, .file = "built in"};
+
+struct maker {
+    const struct policy *policy;
+    const struct file_place *place;
+    struct rule_list rules;
+};
+
+static const char *list_name(enum file_grant grant)
+{
+    static const char *const names[] = {"files.read", "files.write", "files.protect", "files.deny"};
+
+    return names[grant];
+}
+
+static bool refuse(const struct policy_item *item, enum file_grant grant, enum err_kind kind,
+                   const char *what, struct err *err)
+{
+    AUTO_FREE char *where = origin_text(&item->from);
+
+    return err_set(err, kind, "%s: %s: %s %s", where, list_name(grant), item->text, what);
+}
+
+static bool add_set(struct maker *m, const struct policy_item *item, enum file_grant grant)
+{
+    struct rule_like like = {.grant = grant, .text = item->text, .from = item->from};
+
+    if (!strcmp(item->text, "@system"))
+        set_system(&m->rules, &like);
+    else if (!strcmp(item->text, "@toolchains"))
+        set_toolchains(&m->rules, &like, m->place);
+    else if (!strcmp(item->text, "@secrets"))
+        set_secrets(&m->rules, &like, m->place->home);
+    else if (!strcmp(item->text, "@caches"))
+        set_caches(&m->rules, &like, m->place->home);
+    else
+        return false; // @tmp, @home: flags; @hooks: later
+    return true;
+}
+
+// What the path leads to. A root of a grant must be there when it is written to, and must not leave the
+// workspace by a link; a refusal holds for the name and for what it leads to.
+static bool add_target(struct maker *m, const struct policy_item *item, const struct rule_like *like,
+                       const char *path, struct err *err)
+{
+    char real[PATH_MAX];
+    bool grants = like->grant == GRANT_READ || like->grant == GRANT_WRITE;
+
+    if (!strcmp(path, m->place->workspace) || !strcmp(path, "/"))
+        return true;
+    if (!realpath(path, real)) {
+        if (like->grant == GRANT_WRITE && (errno == ENOENT || errno == ENOTDIR))
+            return refuse(item, like->grant, ERR_MISSING, "does not exist; create it or remove the entry",
+                          err);
+        if (like->grant == GRANT_WRITE)
+            return refuse(item, like->grant, ERR_SYSTEM, "cannot be reached; check the modes of its parents",
+                          err);
+        return true;
+    }
+    if (!strcmp(path, real))
+        return true;
+    if (grants && path_within(path, m->place->workspace) && !path_within(real, m->place->workspace))
+        return refuse(item, like->grant, ERR_REFUSED,
+                      "is or goes through a link that leads out of the workspace; name the target itself",
+                      err);
+    rule_add(&m->rules, like, real);
+    return true;
+}
+
+static char *absolute(const struct maker *m, const char *text, bool glob)
+{
+    const char *base = text[0] == '~' ? m->place->home : m->place->workspace;
+    AUTO_FREE char *escaped = NULL;
+
+    if (text[0] == '~')
+        text = text[1] ? text + 2 : "";
+    if (base && glob)
+        base = escaped = glob_escape(base);
+    return base ? path_normal(base, text) : NULL;
+}
+
+static bool add_item(struct maker *m, const struct policy_item *item, enum file_grant grant, struct err *err)
+{
+    bool glob = grant >= GRANT_PROTECT && glob_is(item->text);
+    struct rule_like like = {.grant = grant, .glob = glob, .text = item->text, .from = item->from};
+    AUTO_FREE char *path = NULL;
+
+    if (item->text[0] == '@') {
+        add_set(m, item, grant);
+        return true;
+    }
+    path = absolute(m, item->text, glob);
+    if (!path)
+        return grant >= GRANT_PROTECT || refuse(item, grant, ERR_INPUT, "needs HOME, which is not set", err);
+    like.must_exist = grant == GRANT_WRITE;
+    rule_add(&m->rules, &like, path);
+    return glob || add_target(m, item, &like, path, err);
+}
+
+static bool has(const struct policy_list *l, const char *text)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!strcmp(l->items[i].text, text))
+            return true;
+    return false;
+}
+
+static bool add_lists(struct maker *m, struct err *err)
+{
+    const struct policy_list *lists[] = {[GRANT_READ] = &m->policy->files.read,
+                                         [GRANT_WRITE] = &m->policy->files.write,
+                                         [GRANT_PROTECT] = &m->policy->files.protect,
+                                         [GRANT_DENY] = &m->policy->files.deny};
+
+    for (size_t g = 0; g < ARRAY_LEN(lists); g++)
+        for (size_t i = 0; i < lists[g]->n; i++)
+            if (!add_item(m, &lists[g]->items[i], (enum file_grant)g, err))
+                return false;
+    return true;
+}
+
+// A policy named by -p decides the next run too, so the run must not write it.
+static void add_policy_file(struct maker *m)
+{
+    struct rule_like like = {
+        .grant = GRANT_PROTECT, .always = true, .text = "the policy of this run", .from = built_in};
+    const struct value *root = m->policy->priv ? m->policy->priv->root : NULL;
+
+    for (const struct value *v = root ? root->first : NULL; v; v = v->next) {
+        const struct value *c = v->kind == VALUE_MAP && v->first ? v->first : v;
+
+        for (; c; c = c == v ? NULL : c->next)
+            if (c->from.layer == LAYER_FILE) {
+                rule_add(&m->rules, &like, c->from.file);
+                return;
+            }
+    }
+}
+
+// What no policy lifts: bawn's configuration and state, and the files that secrets come from.
+static void add_own(struct maker *m)
+{
+    struct rule_like like = {.grant = GRANT_DENY, .always = true, .from = built_in};
+
+    like.text = "bawn's configuration";
+    if (m->place->config_dir)
+        rule_add(&m->rules, &like, m->place->config_dir);
+    like.text = "bawn's state";
+    if (m->place->state_dir)
+        rule_add(&m->rules, &like, m->place->state_dir);
+    for (size_t i = 0; i < m->policy->nsecrets; i++) {
+        const struct secret *s = &m->policy->secrets[i];
+        AUTO_FREE char *text = xasprintf("secrets.%s", s->name);
+        char real[PATH_MAX];
+
+        if (!s->from || strncmp(s->from, "file:/", 6) != 0)
+            continue;
+        like.text = text;
+        rule_add(&m->rules, &like, s->from + 5);
+        if (realpath(s->from + 5, real) && strcmp(real, s->from + 5) != 0)
+            rule_add(&m->rules, &like, real);
+    }
+    add_policy_file(m);
+}
+
+static void add_private_home(struct maker *m)
+{
+    struct rule_like like = {.grant = GRANT_READ, .text = "~/.gitconfig", .from = built_in};
+
+    rule_addn(&m->rules, &like, m->place->home, ".gitconfig");
+    like.text = "~/.config/git";
+    rule_addn(&m->rules, &like, m->place->home, ".config/git");
+}
+
+// True for a writable root that is a directory of the host and not a member of a set.
+static bool real_root(const struct file_rule *r)
+{
+    return r->grant == GRANT_WRITE && r->text[0] != '@';
+}
+
+static void add_hooks(struct maker *m, const struct policy_list *list, enum file_grant grant)
+{
+    size_t n = m->rules.n;
+
+    for (size_t i = 0; i < list->n; i++) {
+        struct rule_like like = {
+            .grant = grant, .hook = true, .text = list->items[i].text, .from = list->items[i].from};
+
+        if (strcmp(like.text, "@hooks") != 0)
+            continue;
+        for (size_t k = 0; k < n; k++) {
+            bool nested = false;
+
+            if (!real_root(&m->rules.items[k]))
+                continue;
+            for (size_t j = 0; j < n && !nested;
+                 j++) // a root in a root is covered from above, the first of equals
+                nested = j != k && real_root(&m->rules.items[j]) &&
+                         path_within(m->rules.items[k].path, m->rules.items[j].path) &&
+                         (strcmp(m->rules.items[k].path, m->rules.items[j].path) != 0 || j < k);
+            if (!nested) {
+                AUTO_FREE char *root = xstrdup(m->rules.items[k].path); // the list moves as it grows
+                const char *home =
+                    m->place->home && path_within(m->place->home, root) ? m->place->home : NULL;
+
+                set_hooks(&m->rules, &like, root, home);
+            }
+        }
+    }
+}
+
+static int by_strength(const void *a, const void *b)
+{
+    const struct file_rule *x = a, *y = b;
+    int c;
+
+    if (x->grant != y->grant)
+        return x->grant > y->grant ? -1 : 1;
+    c = strcmp(x->path, y->path);
+    if (c)
+        return c;
+    return x->always == y->always ? 0 : x->always ? -1 : 1;
+}
+
+static void rule_free(struct file_rule *r)
+{
+    free(r->path);
+    free(r->text);
+}
+
+static void sort_rules(struct rule_list *l)
+{
+    size_t out = 0;
+
+    if (l->n)
+        qsort(l->items, l->n, sizeof *l->items, by_strength);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct file_rule *last = out ? &l->items[out - 1] : NULL;
+
+        if (last && last->grant == l->items[i].grant && last->glob == l->items[i].glob &&
+            !strcmp(last->path, l->items[i].path))
+            rule_free(&l->items[i]);
+        else
+            l->items[out++] = l->items[i];
+    }
+    l->n = out;
+}
+
+static bool granted(const struct rule_list *l, const char *path)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path))
+            return true;
+    return false;
+}
+
+bool file_rules_make(const struct policy *p, const struct file_place *place, struct file_rules *ret,
+                     struct err *err)
+{
+    struct maker m = {.policy = p, .place = place};
+    struct file_rules r = {0};
+    bool ok = add_lists(&m, err);
+
+    if (!ok) {
+        for (size_t i = 0; i < m.rules.n; i++)
+            rule_free(&m.rules.items[i]);
+        free(m.rules.items);
+        return false;
+    }
+    r.root_readable = granted(&m.rules, "/");
+    r.home_readable = place->home && granted(&m.rules, place->home);
+    r.private_home = place->home && !r.home_readable && has(&p->files.write, "@home");
+    r.private_tmp = has(&p->files.write, "@tmp");
+    add_own(&m);
+    if (granted(&m.rules, "/etc"))
+        set_system_private(&m.rules);
+    if (r.private_home)
+        add_private_home(&m);
+    add_hooks(&m, &p->files.protect, GRANT_PROTECT);
+    add_hooks(&m, &p->files.deny, GRANT_DENY);
+    sort_rules(&m.rules);
+    r.rules = m.rules.items;
+    r.n = m.rules.n;
+    r.workspace = xstrdup(place->workspace);
+    r.home = place->home ? xstrdup(place->home) : NULL;
+    *ret = r;
+    return true;
+}
+
+void file_rules_deinit(struct file_rules *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        rule_free(&r->rules[i]);
+    free(r->rules);
+    free(r->workspace);
+    free(r->home);
+    *r = (struct file_rules){0};
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the sets (@system, @secrets …) stand for on a machine. Tables of names only: nothing here looks
+// whether they exist, but for @toolchains, which follows PATH.
+#ifndef BAWN_POLICY_SETS_H
+#define BAWN_POLICY_SETS_H
+
+#include "policy/files.h"
+
+struct rule_list {
+    struct file_rule *items;
+    size_t n, alloc;
+};
+
+// The rule that all members of a set share but for their path.
+struct rule_like {
+    enum file_grant grant;
+    bool glob, hook, always, must_exist;
+    const char *text;
+    struct origin from;
+};
+
+void rule_add(struct rule_list *l, const struct rule_like *like, const char *path); // copies
+void rule_addn(struct rule_list *l, const struct rule_like *like, const char *dir, const char *below);
+
+void set_system(struct rule_list *l, const struct rule_like *like);
+void set_system_private(struct rule_list *l); // always denied where /etc can be read
+void set_secrets(struct rule_list *l, const struct rule_like *like, const char *home);
+void set_caches(struct rule_list *l, const struct rule_like *like, const char *home);
+// Below one writable root; `home` when HOME lies in it, else NULL.
+void set_hooks(struct rule_list *l, const struct rule_like *like, const char *root, const char *home);
+// See toolchains.c.
+void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place);
+
+bool is_system(const char *path); // in one of @system's directories
+// Glob characters of a plain path made plain, for putting a pattern behind it. Owned.
+char *glob_escape(const char *path);
+
+#endif

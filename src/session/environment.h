@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The environment inside, built from nothing: a few names that programs cannot do without, what env.pass
+// names of the caller's, what env.set sets.
+#ifndef BAWN_SESSION_ENVIRONMENT_H
+#define BAWN_SESSION_ENVIRONMENT_H
+
+#include "policy/model.h"
+
+struct session_places;
+
+void environment_make(const struct policy *p, const struct session_places *places, struct strlist *ret);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/refusals.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject,
+                                   const char *rule, const char *remedy, bool *ret_new)
+{
+    struct refusal *e;
+
+    *ret_new = false;
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->items[i].kind, kind) && !strcmp(r->items[i].subject, subject)) {
+            r->items[i].times++;
+            return &r->items[i];
+        }
+    if (r->n == REFUSALS_MAX) {
+        r->more++;
+        return NULL;
+    }
+    e = &r->items[r->n++];
+    *e = (struct refusal){xstrdup(kind), xstrdup(subject), xstrdup(rule ? rule : ""),
+                          xstrdup(remedy ? remedy : ""), 1};
+    *ret_new = true;
+    return e;
+}
+
+void refusals_deinit(struct refusals *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free(r->items[i].kind);
+        free(r->items[i].subject);
+        free(r->items[i].rule);
+        free(r->items[i].remedy);
+    }
+    *r = (struct refusals){0};
+}
+
+void refusals_print(const struct refusals *r, size_t most, struct buf *out)
+{
+    size_t shown = r->n < most ? r->n : most;
+
+    if (!r->n)
+        return;
+    buf_addf(out, "bawn: refused %llu:\n", (unsigned long long)(r->n + r->more));
+    for (size_t i = 0; i < shown; i++) {
+        const struct refusal *e = &r->items[i];
+
+        buf_addf(out, "  %-8s ", e->kind);
+        utf8_printable(out, e->subject, strlen(e->subject));
+        if (e->times > 1)
+            buf_addf(out, " (%llu times)", (unsigned long long)e->times);
+        buf_adds(out, "\n           by ");
+        utf8_printable(out, e->rule, strlen(e->rule));
+        if (*e->remedy) {
+            buf_adds(out, "; ");
+            utf8_printable(out, e->remedy, strlen(e->remedy));
+        }
+        buf_addc(out, '\n');
+    }
+    if (shown < r->n + r->more)
+        buf_addf(out, "  … and %llu more: bawn log\n", (unsigned long long)(r->n + r->more - shown));
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The standard descriptors of a command that a person or a script started with `run`.
+//
+// Each of the three is one of
+//   passed   the caller's own descriptor goes inside: no byte is copied, back-pressure and end of file are
+//   the
+//            caller's (files, pipes, sockets)
+//   terminal the caller's is a terminal: the command gets one made inside, this process copies between the
+//   two and
+//            the caller's is in raw mode meanwhile. Nothing inside ever holds the caller's terminal.
+//   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied
+// The caller's descriptors are never set non-blocking: their open file description is shared with others.
+// Terminals and pipes are opened anew through /proc/self/fd instead.
+#ifndef BAWN_SESSION_STDIO_H
+#define BAWN_SESSION_STDIO_H
+
+#include <termios.h>
+
+#include "loop/loop.h"
+
+#define STDIO_CHUNK 65536
+
+struct stdio;
+
+struct stdio_stream { // from the command towards the caller, or the caller towards the command
+    struct stdio *stdio;
+    int from, to; // own descriptors, non-blocking where that is possible; -1: none
+    struct watch read_watch, write_watch;
+    char data[STDIO_CHUNK];
+    size_t start, len;
+    bool eof, is_output;
+    int number; // 0, 1 or 2 of the caller's
+};
+
+struct stdio_wants {
+    bool pipe_output;    // copy and count even where passing would do
+    bool swallow;        // output goes to the `output` handler only
+    uint64_t max_output; // bytes; 0: no limit
+    void (*output)(void *ctx, int number, const char *data, size_t n); // each piece; may be NULL
+    void (*over_limit)(void *ctx);
+    void *ctx;
+};
+
+struct stdio {
+    struct loop *loop;
+    struct stdio_wants wants;
+    bool pty[3];
+    int inner[3]; // what the command gets where it is not the terminal; valid until stdio_started
+    bool inner_owned[3];
+    struct stdio_stream *streams[3]; // by number; NULL where passed
+    int terminal;                    // the caller's terminal (own description), -1 without
+    int master;
+    struct termios saved;
+    bool raw;
+    uint64_t output_bytes;
+};
+
+MUST_USE bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants,
+                            struct err *err);
+void stdio_size(const struct stdio *io, uint16_t *ret_rows, uint16_t *ret_cols);
+// The command runs; takes over the master (-1 without). Lets go of what only the command shall hold.
+MUST_USE bool stdio_started(struct stdio *io, int master, struct err *err);
+void stdio_resized(struct stdio *io); // the caller's terminal has another size
+// Everything inside is dead: copies what is still on the way, then restores the terminal.
+void stdio_drain(struct stdio *io);
+void stdio_deinit(struct stdio *io);
+
+#endif
