@@ -2,7 +2,7 @@
 // Theory of operation. A filter stops a call of a program inside and puts it on the listener; here it is received and
 // answered, one after the other, within the callback: observed (notify_observe.c, notify_net.c) or performed
 // (notify_open.c, notify_change.c). Nothing waits: an answer that depends on somebody else is given by a process of
-// its own (notify_wait.c). A round of the event loop takes ROUND_MAX calls at most, so a flood from inside shares the
+// its own (notify_wait.c). A round of the event loop takes one call of each listener, so a flood from inside shares the
 // loop with everything else.
 //
 // What is whose. A notification holds the registers of the call, copied by the kernel. Strings are in the program's
@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,8 +34,6 @@
 #include <unistd.h>
 
 #include "sandbox/notify_call.h"
-
-#define ROUND_MAX 64
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS // Linux 6.6
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
@@ -122,13 +119,6 @@ static void handle(const struct call *c)
         perform(c, &r);
 }
 
-static bool is_pending(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
-}
-
 static void drop(struct listener *l)
 {
     struct notify *n = l->n;
@@ -143,8 +133,8 @@ static void drop(struct listener *l)
     free(l);
 }
 
-// RECV waits when there is nothing, so it is asked for only after a look. When the caller died in between it does not
-// wait but says ENOENT.
+// RECV waits when there is nothing, so it is done once for each time that the listener was found readable. When the
+// caller died in between it does not wait but says ENOENT.
 static bool receive(struct notify *n, int listener, struct call *ret)
 {
     memset(n->notif, 0, n->notif_size);
@@ -170,9 +160,8 @@ static void on_listener(struct watch *w, uint32_t events)
     }
     if (n->privileged)
         lay_down_capabilities(true);
-    for (int i = 0; i < ROUND_MAX && (i == 0 || is_pending(l->fd)); i++)
-        if (receive(n, l->fd, &c))
-            handle(&c);
+    if (receive(n, l->fd, &c))
+        handle(&c);
     if (n->privileged)
         lay_down_capabilities(false);
 }
@@ -196,10 +185,13 @@ bool notify_add(struct notify *n, int listener, struct err *err)
     return true;
 }
 
-static bool open_root(struct notify *n, struct err *err)
+static bool open_trees(struct notify *n, struct err *err)
 {
     char path[64];
 
+    n->fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (n->fds < 0)
+        return err_sys(err, errno, "cannot open /proc/self/fd (is /proc mounted?)");
     snprintf(path, sizeof path, "/proc/%d/root", n->init_pid);
     n->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (n->root < 0)
@@ -240,10 +232,11 @@ bool notify_new(struct loop *loop, int listener, const struct notify_wants *want
                          .init_pid = wants->init_pid,
                          .handler = *handler,
                          .root = -1,
+                         .fds = -1,
                          .privileged = wants->strict && has_capabilities()};
-    names_init(&n->names, wants->rules);
+    names_init(&n->names, wants->rules, wants->strict);
     waits_init(&n->waits);
-    if (!take_sizes(n, err) || !open_root(n, err)) {
+    if (!take_sizes(n, err) || !open_trees(n, err)) {
         close(listener);
         notify_free(n);
         return false;
@@ -265,6 +258,8 @@ void notify_free(struct notify *n)
     waits_deinit(&n->waits);
     if (n->root >= 0)
         close(n->root);
+    if (n->fds >= 0)
+        close(n->fds);
     mount_table_deinit(&n->mounts);
     names_deinit(&n->names);
     free(n->notif);

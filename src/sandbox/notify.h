@@ -21,7 +21,7 @@
 struct notify;
 
 struct notify_report {
-    const char *kind;                // "read", "write", "network"; "more" when NOTIFY_SUBJECTS_MAX was reached
+    const char *kind;                // "read", "write", "network"; "more" when NOTIFY_SUBJECTS_MAX was reached (the last report)
     const char *subject;             // path, address:port, or the name that was asked for
     const char *detail;              // "name look-up by 10.0.0.2:53"; NULL without
     const struct file_verdict *file; // for files; NULL otherwise

@@ -31,6 +31,7 @@ struct notify {
     struct seccomp_notif *notif; // room for what this kernel sends
     size_t notif_size;
     int root;        // the sandbox's "/", O_PATH
+    int fds;         // our /proc/self/fd
     bool privileged; // we have capabilities that callers have not
     struct mount_table mounts;
     struct names names;

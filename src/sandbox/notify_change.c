@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "sandbox/notify_may.h"
+#include "sandbox/notify_move.h"
 
 static bool is_dots(const char *base)
 {
@@ -107,7 +107,7 @@ static int perform_link(const struct call *c, const struct request *r)
     AUTO_FOUND struct found from = FOUND_NONE;
     AUTO_FOUND struct found to = FOUND_NONE;
     struct statx what;
-    char source[32];
+    char source[16];
     bool own;
     int e;
 
@@ -130,14 +130,15 @@ static int perform_link(const struct call *c, const struct request *r)
         e = may_make(c, to.parent, to.base, &own);
     if (e)
         return e;
-    snprintf(source, sizeof source, "/proc/self/fd/%d", from.obj);
-    if (linkat(AT_FDCWD, source, to.parent, to.base, AT_SYMLINK_FOLLOW) < 0)
+    snprintf(source, sizeof source, "%d", from.obj);
+    if (linkat(c->n->fds, source, to.parent, to.base, AT_SYMLINK_FOLLOW) < 0)
         return errno;
     remember(c, &to, own);
     return 0;
 }
 
-// Below a directory that moves, names move along that nobody asked about.
+// Below a directory that moves, names move along that nobody asked about. With EXDEV the caller copies, as between file
+// systems, and each name is decided for itself.
 static int may_move_tree(const struct call *c, const struct found *from, const struct found *to)
 {
     char old[PATH_MAX], new[PATH_MAX];
@@ -146,10 +147,10 @@ static int may_move_tree(const struct call *c, const struct found *from, const s
 
     if (!exists(from->parent, from->base, &what) || !S_ISDIR(what.stx_mode))
         return 0;
-    e = entry_path(from->parent, from->base, old);
+    e = entry_path(c->n, from->parent, from->base, old);
     if (!e)
-        e = entry_path(to->parent, to->base, new);
-    return e ? e : name_move_changes(&c->n->names, old, new) ? EXDEV : 0;
+        e = entry_path(c->n, to->parent, to->base, new);
+    return e ? e : move_changes_cover(&c->n->names.match, old, new) ? EXDEV : 0;
 }
 
 static int may_rename(const struct call *c, const struct request *r, const struct found *from, const struct found *to,
@@ -212,7 +213,7 @@ static int perform_truncate(const struct call *c, const struct request *r)
     AUTO_CLOSE int fd = -1;
     struct rlimit limit;
     struct statx what;
-    char path[32];
+    char number[16];
     int e;
 
     if ((int64_t)r->value < 0)
@@ -231,8 +232,8 @@ static int perform_truncate(const struct call *c, const struct request *r)
     if (e)
         return e;
     // Not truncate(2) itself: it would wait for whoever holds a lease on the file.
-    snprintf(path, sizeof path, "/proc/self/fd/%d", f.obj);
-    fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    snprintf(number, sizeof number, "%d", f.obj);
+    fd = openat(c->n->fds, number, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     return fd < 0 || ftruncate(fd, (off_t)r->value) < 0 ? errno : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -24,6 +25,11 @@ int object_look(int fd, struct statx *ret)
 bool open_writes(int flags)
 {
     return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static enum tree tree_at(const struct call *c, const struct statx *what)
+{
+    return mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id);
 }
 
 // Objects of no mount of the sandbox: the caller holds a descriptor already (a pipe, a memfd, a redirection that came
@@ -45,33 +51,31 @@ static int may_open_held(const struct found *f, const struct statx *what, int fl
     return open_writes(flags) ? EACCES : 0;
 }
 
-// What the rules say about a file of the host.
+// What the rules say about a file of the host. What they do not grant the mounts refuse, with the errno that is right.
 static int may_open_host(const struct call *c, int obj, const struct statx *what, int flags)
 {
     enum file_access access = !(flags & O_PATH) && open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
     struct names *n = &c->n->names;
-    struct file_verdict v;
-    enum name_class class;
-    char path[PATH_MAX + 16], *deleted;
-    int e = object_path(obj, path);
+    const struct file_rule *rule;
+    char path[PATH_MAX], *deleted;
+    int e = object_path(c->n, obj, path);
 
     if (e)
         return e;
     // An object without a name keeps the rule of the last one.
     if (!what->stx_nlink && (deleted = strrchr(path, ' ')) && !strcmp(deleted, " (deleted)"))
         *deleted = '\0';
-    class = name_class(n, path, access, &v);
-    if (class == NAME_FREE || class == NAME_UNGRANTED || (class == NAME_PROTECTED && access == ACCESS_READ))
-        return 0; // where nothing is granted the mounts refuse, with the errno that is right
-    if (class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, what))
+    rule = name_rule(n, path);
+    if (!rule || (rule->grant == GRANT_PROTECT && access == ACCESS_READ) ||
+        (rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, what)))
         return 0;
-    names_report(c, access == ACCESS_WRITE ? "write" : "read", path, NULL, &v);
+    names_report_rule(c, access, path, rule);
     return EACCES;
 }
 
 int may_open(const struct call *c, const struct found *f, const struct statx *what, int flags)
 {
-    switch (mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id)) {
+    switch (tree_at(c, what)) {
     case TREE_HOST:
         return may_open_host(c, f->obj, what, flags);
     case TREE_YARD:
@@ -84,16 +88,10 @@ int may_open(const struct call *c, const struct found *f, const struct statx *wh
     return f->held ? may_open_held(f, what, flags) : EACCES;
 }
 
-static enum tree tree_at(const struct call *c, const struct statx *what)
-{
-    return mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id);
-}
-
 int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
 {
     struct names *n = &c->n->names;
-    struct file_verdict v;
-    enum name_class class;
+    const struct file_rule *rule;
     struct statx dir;
     char path[PATH_MAX];
     int e = object_look(parent, &dir);
@@ -101,25 +99,18 @@ int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
     *ret_own = false;
     if (e)
         return e;
-    switch (mount_table_tree(&c->n->mounts, c->n->init_pid, dir.stx_mnt_id)) {
-    case TREE_YARD:
-        return 0;
-    case TREE_PROC:
-    case TREE_OUTSIDE:
-        return EACCES;
-    case TREE_HOST:
-        break;
-    }
-    e = entry_path(parent, base, path);
+    if (tree_at(c, &dir) != TREE_HOST)
+        return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
+    e = entry_path(c->n, parent, base, path);
     if (e)
         return e;
-    class = name_class(n, path, ACCESS_WRITE, &v);
-    *ret_own = class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, NULL);
-    if (class == NAME_PROTECTED || (class == NAME_DENIED && !*ret_own)) {
-        names_report(c, "write", path, NULL, &v);
+    rule = name_rule(n, path);
+    *ret_own = rule && rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, NULL);
+    if (rule && !*ret_own) {
+        names_report_rule(c, ACCESS_WRITE, path, rule);
         return EACCES;
     }
-    if (class != NAME_UNGRANTED && c->n->handler.creates && name_could_be_denied(n, path))
+    if (c->n->handler.creates && name_could_be_denied(n, path))
         c->n->handler.creates(c->n->handler.ctx, path);
     return 0;
 }
@@ -128,26 +119,25 @@ int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
 int may_remove(const struct call *c, int parent, const char *base)
 {
     struct names *n = &c->n->names;
-    struct file_verdict v;
-    enum name_class class;
+    const struct file_rule *rule;
     struct statx dir, what;
     char path[PATH_MAX], name[NAME_MAX + 2];
     int e = object_look(parent, &dir);
 
     if (!e)
-        e = entry_path(parent, base, path);
+        e = entry_path(c->n, parent, base, path);
     if (e)
         return e;
     if (tree_at(c, &dir) != TREE_HOST)
         return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
-    strcpy(name, base);
-    name[strcspn(name, "/")] = '\0';
+    rule = name_rule(n, path);
+    if (!rule)
+        return 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "/"), base);
     if (statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &what) != 0)
         return errno;
-    class = name_class(n, path, ACCESS_WRITE, &v);
-    if (class == NAME_FREE || class == NAME_UNGRANTED ||
-        (class == NAME_DENIED && name_denied_but_own(n, c->n->root, path, &what)))
+    if (rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, &what))
         return 0;
-    names_report(c, "write", path, NULL, &v);
+    names_report_rule(c, ACCESS_WRITE, path, rule);
     return EACCES;
 }

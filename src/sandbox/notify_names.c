@@ -4,11 +4,9 @@
 // the host may put its own file in that place; for a directory, everything below it is the run's own as far as this
 // glob goes.
 //
-// Renaming directories. What a rule covers depends on the whole path, so moving a directory can take a name out of a
-// deny rule, or bring a prepared tree under a protect rule (evil/ with hooks in it becomes .git/). For a glob
-// PREFIX/**/TAIL nothing changes as long as both places are below PREFIX and no part of TAIL lies above the border:
-// that is all renames but a few odd ones. For the others the caller gets EXDEV, which makes it copy, entry by entry,
-// and each is decided for itself.
+// Speed. Both modes remember directories. Strictly: the rule that covers the directory, so only the last component is
+// matched anew. Observing: that an ordinary name in it may be written; ordinary is one that no rule ends in, so all
+// such names in one directory have the same answer. Rules never change during a run.
 #include "sandbox/notify_names.h"
 
 #include <errno.h>
@@ -19,50 +17,141 @@
 #include "sandbox/notify_call.h"
 #include "sandbox/sys.h"
 
-void names_init(struct names *n, const struct file_rules *rules)
+static uint32_t hash(const char *s, size_t n)
+{
+    uint32_t h = 2166136261u; // FNV-1a
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static void mark_special(struct names *n, const char *name)
+{
+    uint32_t h = hash(name, strlen(name)) % (sizeof n->special * 8);
+
+    n->special[h / 8] |= (uint8_t)(1u << h % 8);
+}
+
+static bool is_special(const struct names *n, const char *base)
+{
+    uint32_t h = hash(base + 1, strlen(base + 1)) % (sizeof n->special * 8);
+
+    if (n->special[h / 8] & 1u << h % 8)
+        return true;
+    for (size_t i = 0; i < n->wild.n; i++)
+        if (glob_match(n->wild.items[i], base))
+            return true;
+    return false;
+}
+
+static void learn_special(struct names *n)
+{
+    for (size_t i = 0; i < n->rules->n; i++) {
+        const struct file_rule *r = &n->rules->rules[i];
+        const char *last = strrchr(r->path, '/');
+
+        if (!last || !strcmp(last, "/**"))
+            continue; // matches all names of a directory or none
+        if (r->glob && glob_is(last))
+            strlist_add(&n->wild, last);
+        else
+            mark_special(n, last + 1);
+    }
+    strlist_sort(&n->wild);
+    strlist_uniq(&n->wild);
+    mark_special(n, "tmp"); // /var/tmp
+    if (n->rules->home)
+        mark_special(n, path_base(n->rules->home));
+}
+
+void names_init(struct names *n, const struct file_rules *rules, bool strict)
 {
     *n = (struct names){.rules = rules};
-    n->granted = xcalloc(NAMES_CACHE, sizeof *n->granted);
+    n->cache = xcalloc(NAMES_CACHE, sizeof *n->cache);
+    if (strict)
+        rulematch_init(&n->match, rules);
+    else
+        learn_special(n);
 }
 
 void names_deinit(struct names *n)
 {
+    rulematch_deinit(&n->match);
     free(n->own);
-    free(n->granted);
+    free(n->cache);
+    strlist_deinit(&n->wild);
     strlist_deinit(&n->own_paths);
     strlist_deinit(&n->own_repos);
     strlist_deinit(&n->reported);
     *n = (struct names){0};
 }
 
-static uint32_t hash(const char *s)
+// The slot for a directory given by its first len bytes; *ret_hit when it is the one in it. NULL: too long a path.
+static struct name_cache_entry *cached(struct names *n, const char *dir, size_t len, bool *ret_hit)
 {
-    uint32_t h = 2166136261u;
+    struct name_cache_entry *e = &n->cache[hash(dir, len) % NAMES_CACHE];
 
-    for (; *s; s++)
-        h = (h ^ (unsigned char)*s) * 16777619u;
-    return h ^ h >> 15;
+    if (!len || len >= NAMES_CACHE_PATH)
+        return NULL;
+    *ret_hit = !memcmp(e->dir, dir, len) && !e->dir[len];
+    return e;
 }
 
-enum name_class name_class(struct names *n, const char *path, enum file_access access, struct file_verdict *ret)
+static void remember(struct name_cache_entry *e, const char *dir, size_t len, const struct file_rule *rule)
 {
-    size_t slot = hash(path) % NAMES_CACHE;
+    memcpy(e->dir, dir, len);
+    e->dir[len] = '\0';
+    e->rule = rule;
+}
 
-    if (n->granted[slot].access == (uint32_t)access + 1 && !strcmp(n->granted[slot].path, path))
+enum name_class name_class(struct names *n, const char *path, struct file_verdict *ret)
+{
+    const char *base = strrchr(path, '/');
+    size_t len = base ? (size_t)(base - path) : 0;
+    bool hit = false, ordinary = base && strncmp(path, "/dev/", 5) != 0 && !is_special(n, base);
+    struct name_cache_entry *e = ordinary ? cached(n, path, len, &hit) : NULL;
+
+    if (e && hit)
         return NAME_FREE;
-    file_rules_explain(n->rules, path, access, ret);
+    file_rules_explain(n->rules, path, ACCESS_WRITE, ret);
     if (ret->verdict == VERDICT_ALLOW) {
-        if (strlen(path) < NAMES_CACHE_PATH) {
-            n->granted[slot].access = (uint32_t)access + 1;
-            strcpy(n->granted[slot].path, path);
-        }
+        if (e)
+            remember(e, path, len, NULL);
         return NAME_FREE;
     }
     if (ret->rule && ret->rule->grant == GRANT_DENY)
         return NAME_DENIED;
-    if (ret->rule && ret->rule->grant == GRANT_PROTECT)
-        return NAME_PROTECTED;
-    return NAME_UNGRANTED;
+    return ret->rule && ret->rule->grant == GRANT_PROTECT ? NAME_PROTECTED : NAME_UNGRANTED;
+}
+
+static const struct file_rule *stronger(const struct file_rule *a, const struct file_rule *b)
+{
+    return !a || (b && b->grant > a->grant) ? b : a;
+}
+
+const struct file_rule *name_rule(struct names *n, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    size_t len = base ? (size_t)(base - path) : 0;
+    const struct file_rule *above = NULL;
+    char dir[PATH_MAX];
+    bool hit = false;
+    struct name_cache_entry *e;
+
+    if (!base || !base[1] || len >= sizeof dir)
+        return rulematch_find(&n->match, path, path_base(path));
+    e = cached(n, path, len, &hit);
+    if (hit) {
+        above = e->rule;
+    } else if (len) {
+        memcpy(dir, path, len);
+        dir[len] = '\0';
+        above = name_rule(n, dir);
+        if (e)
+            remember(e, path, len, above);
+    }
+    return stronger(above, rulematch_find(&n->match, path, base + 1));
 }
 
 bool name_could_be_denied(const struct names *n, const char *path)
@@ -79,82 +168,7 @@ bool name_could_be_denied(const struct names *n, const char *path)
     return false;
 }
 
-// The last n components of a path; NULL when it has fewer.
-static const char *last_components(const char *path, size_t n)
-{
-    const char *p = path + strlen(path);
-
-    while (n) {
-        if (p == path)
-            return NULL;
-        do
-            p--;
-        while (p > path && *p != '/');
-        n--;
-    }
-    return p;
-}
-
-// The first n components of a pattern match the last n of the path.
-static bool head_matches(const char *pattern, size_t n, const char *path)
-{
-    const char *end = pattern, *tail = last_components(path, n);
-    AUTO_FREE char *head = NULL;
-
-    for (size_t i = 0; i < n; i++)
-        end += 1 + strcspn(end + 1, "/");
-    head = xstrndup(pattern, (size_t)(end - pattern));
-    return tail && glob_match(head, tail);
-}
-
-static bool straddles(const char *tail, const char *path)
-{
-    size_t depth = path_depth(tail);
-
-    for (size_t n = 1; n < depth; n++)
-        if (head_matches(tail, n, path))
-            return true;
-    return false;
-}
-
-static bool covers_below(const char *pattern, const char *path)
-{
-    return path_depth(pattern) > path_depth(path) && glob_may_match_below(pattern, path);
-}
-
-// `at` is the place whose border could cut the rule, `other` the other one.
-static bool move_changes(const struct file_rule *r, const char *at, const char *other)
-{
-    const char *any = strstr(r->path, "/**/"), *tail;
-    AUTO_FREE char *prefix = NULL;
-
-    if (!r->glob)
-        return path_within(r->path, at) && strcmp(r->path, at) != 0;
-    if (!any)
-        return covers_below(r->path, at);
-    if (!glob_may_match_below(r->path, at))
-        return false;
-    tail = any + 3;
-    if (strstr(tail, "/**/"))
-        return true;
-    prefix = xstrndup(r->path, (size_t)(any - r->path));
-    return glob_is(prefix) || !path_within(at, *prefix ? prefix : "/") ||
-           !path_within(other, *prefix ? prefix : "/") || straddles(tail, at);
-}
-
-bool name_move_changes(const struct names *n, const char *from, const char *to)
-{
-    for (size_t i = 0; i < n->rules->n; i++) {
-        const struct file_rule *r = &n->rules->rules[i];
-
-        if ((r->grant == GRANT_DENY && move_changes(r, from, to)) ||
-            (r->grant == GRANT_PROTECT && move_changes(r, to, from)))
-            return true;
-    }
-    return false;
-}
-
-struct identity identity_of(const struct statx *what)
+static struct identity identity_of(const struct statx *what)
 {
     struct identity id = {.dev = (uint64_t)what->stx_dev_major << 32 | what->stx_dev_minor, .ino = what->stx_ino};
 
@@ -193,47 +207,33 @@ static bool own_at(const struct names *n, int root, const char *path)
            names_is_own(n, &what);
 }
 
-// Every prefix of the path that the glob matches is the run's own.
-static bool matches_are_own(const struct names *n, const char *glob, int root, const char *path,
-                            const struct statx *what)
+bool name_denied_but_own(struct names *n, int root, const char *path, const struct statx *what)
 {
     char prefix[PATH_MAX];
     size_t len = strlen(path);
+    bool whole = true;
 
-    if (len >= sizeof prefix)
+    if (len >= sizeof prefix || (!what && n->nown == NAMES_OWN_MAX))
         return false;
     memcpy(prefix, path, len + 1);
-    if (glob_match(glob, prefix) && what && !names_is_own(n, what))
-        return false;
     for (char *slash = strrchr(prefix, '/'); slash && slash != prefix; slash = strrchr(prefix, '/')) {
-        *slash = '\0';
-        if (glob_match(glob, prefix) && !own_at(n, root, prefix))
+        const struct file_rule *r = rulematch_find(&n->match, prefix, slash + 1);
+
+        if (r && r->grant == GRANT_DENY &&
+            (!r->glob || r->always ||
+             (whole ? what && !names_is_own(n, what) : !own_at(n, root, prefix))))
             return false;
+        whole = false;
+        *slash = '\0';
     }
     return true;
-}
-
-bool name_denied_but_own(const struct names *n, int root, const char *path, const struct statx *what)
-{
-    for (size_t i = 0; i < n->rules->n; i++) {
-        const struct file_rule *r = &n->rules->rules[i];
-
-        if (r->grant != GRANT_DENY)
-            continue;
-        if (!r->glob || r->always) {
-            if (r->glob ? glob_may_match_below(r->path, path) : path_within(path, r->path))
-                return false;
-            continue;
-        }
-        if (!matches_are_own(n, r->path, root, path, what))
-            return false;
-    }
-    return what || n->nown < NAMES_OWN_MAX;
 }
 
 void names_report(const struct call *c, const char *kind, const char *subject, const char *detail,
                   const struct file_verdict *file)
 {
+    struct file_verdict full = {.rule_text = "a run's record lists so many refusals and no more",
+                                .reason = "further refusals of this run are not listed"};
     struct names *n = &c->n->names;
     struct notify_report r = {kind, subject, detail, file, c->tid};
     AUTO_FREE char *key = NULL;
@@ -245,6 +245,22 @@ void names_report(const struct call *c, const char *kind, const char *subject, c
         return;
     strlist_add(&n->reported, key);
     if (n->reported.n > NOTIFY_SUBJECTS_MAX)
-        r = (struct notify_report){"more", "further refusals of this run are not listed", NULL, NULL, c->tid};
+        r = (struct notify_report){"more", "further refusals", NULL, &full, c->tid};
     c->n->handler.refused(c->n->handler.ctx, &r);
+}
+
+void names_report_rule(const struct call *c, enum file_access access, const char *path,
+                       const struct file_rule *rule)
+{
+    struct file_verdict v;
+
+    file_rules_explain(c->n->rules, path, access, &v);
+    // The rules as text may know less than as matched (links on the way, case): then the rule speaks for itself.
+    if (v.verdict == VERDICT_ALLOW || !v.rule || v.rule->grant != rule->grant) {
+        v = (struct file_verdict){.rule = rule};
+        snprintf(v.rule_text, sizeof v.rule_text, "%s: %s",
+                 rule->grant == GRANT_DENY ? "files.deny" : "files.protect", rule->text);
+        snprintf(v.reason, sizeof v.reason, "%s covers it", rule->path);
+    }
+    names_report(c, access == ACCESS_WRITE ? "write" : "read", path, NULL, &v);
 }

@@ -37,7 +37,7 @@ static void note_change(const struct call *c, const char *path)
 {
     struct names *n = &c->n->names;
     struct file_verdict v;
-    enum name_class class = name_class(n, path, ACCESS_WRITE, &v);
+    enum name_class class = name_class(n, path, &v);
 
     if (class == NAME_FREE || (class == NAME_DENIED && is_own_name(n, path)) ||
         (class == NAME_PROTECTED && is_in_own_repo(n, path)))
@@ -64,7 +64,7 @@ static int note_creation(const struct call *c, const char *path, bool is_dir)
 {
     struct names *n = &c->n->names;
     struct file_verdict v;
-    enum name_class class = name_class(n, path, ACCESS_WRITE, &v);
+    enum name_class class = name_class(n, path, &v);
 
     if (class == NAME_PROTECTED && is_in_own_repo(n, path))
         return 0;
@@ -88,11 +88,11 @@ static int observe_open(const struct call *c, const struct request *r)
         return 0;
     if (f.obj >= 0) {
         // A jump to a pipe or socket is no path.
-        if (!f.held && !exclusive && object_path(f.obj, path) == 0 && path[0] == '/')
+        if (!f.held && !exclusive && object_path(c->n, f.obj, path) == 0 && path[0] == '/')
             note_change(c, path);
         return 0;
     }
-    if (!(r->flags & O_CREAT) || strchr(f.base, '/') || entry_path(f.parent, f.base, path) != 0)
+    if (!(r->flags & O_CREAT) || strchr(f.base, '/') || entry_path(c->n, f.parent, f.base, path) != 0)
         return 0;
     return note_creation(c, path, false);
 }
@@ -107,7 +107,7 @@ static bool entry_of(const struct call *c, int dir, const char *name, char path[
     if (walk(c, dir, name, WALK_PARENT, &f) != 0 || f.parent < 0)
         return false;
     snprintf(base, sizeof base, "%.*s", (int)strcspn(f.base, "/"), f.base);
-    if (!strcmp(base, ".") || !strcmp(base, "..") || entry_path(f.parent, base, path) != 0)
+    if (!strcmp(base, ".") || !strcmp(base, "..") || entry_path(c->n, f.parent, base, path) != 0)
         return false;
     *ret_exists = fstatat(f.parent, base, &st, AT_SYMLINK_NOFOLLOW) == 0;
     return true;
@@ -154,7 +154,7 @@ static int observe_truncate(const struct call *c, const struct request *r)
     char path[PATH_MAX];
 
     if (walk(c, r->dir[0], r->path[0], WALK_FOLLOW, &f) == 0 && f.obj >= 0 && !f.held &&
-        object_path(f.obj, path) == 0 && path[0] == '/')
+        object_path(c->n, f.obj, path) == 0 && path[0] == '/')
         note_change(c, path);
     return 0;
 }

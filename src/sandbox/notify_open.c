@@ -19,7 +19,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
+#include <linux/major.h>
 #include <unistd.h>
 
 #include "sandbox/notify_may.h"
@@ -31,12 +31,12 @@
 #define OPEN_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
 
 // A copy of the object that can be used: new flags, old object.
-static int reopen(int fd, int flags, mode_t mode)
+static int reopen(const struct call *c, int fd, int flags, mode_t mode)
 {
-    char path[32];
+    char number[16];
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
+    snprintf(number, sizeof number, "%d", fd);
+    return openat(c->n->fds, number, flags | O_CLOEXEC | O_NOCTTY, mode);
 }
 
 static bool is_dev_tty(const struct statx *what)
@@ -86,7 +86,7 @@ static int open_tmpfile(const struct call *c, int dir, const struct request *r, 
     if (e)
         return e;
     old = umask(who.umask);
-    fd = reopen(dir, flags & ~O_NOFOLLOW, r->mode & 07777);
+    fd = reopen(c, dir, flags & ~O_NOFOLLOW, r->mode & 07777);
     sys = errno;
     umask(old);
     return fd < 0 ? sys : give_and_close(c, fd, flags);
@@ -105,14 +105,14 @@ static int open_object(const struct call *c, const struct request *r, struct fou
     if (e)
         return e;
     if (flags & O_PATH) {
-        fd = f->held ? reopen(f->obj, O_PATH, 0) : TAKE_FD(f->obj);
+        fd = f->held ? reopen(c, f->obj, O_PATH, 0) : TAKE_FD(f->obj);
         return fd < 0 ? errno : give_and_close(c, fd, flags);
     }
     if ((flags & O_TMPFILE) == O_TMPFILE)
         return open_tmpfile(c, f->obj, r, flags);
     if (would_wait(&what, flags))
         return open_fifo_or_leased(c, f->obj, flags);
-    fd = reopen(f->obj, again, 0);
+    fd = reopen(c, f->obj, again, 0);
     if (fd >= 0)
         return give_and_close(c, fd, flags);
     if (errno == EAGAIN && !(flags & O_NONBLOCK) && S_ISREG(what.stx_mode))

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -78,12 +77,12 @@ static const char *without_task(const char *rest)
     return *p == '/' ? p + 1 : p;
 }
 
-bool proc_is_jump(int link)
+bool proc_is_jump(const struct notify *n, int link)
 {
     char path[PATH_MAX];
     const char *rest;
 
-    return is_proc(link) && object_path(link, path) == 0 && split(path, &rest) > 0;
+    return is_proc(link) && object_path(n, link, path) == 0 && split(path, &rest) > 0;
 }
 
 static bool is_own(const struct caller *who, pid_t pid)
@@ -122,7 +121,7 @@ int proc_jump(const struct call *c, int link, int *ret_fd, bool *ret_held)
     const char *rest = "";
     struct caller who;
     pid_t pid;
-    int e = object_path(link, path);
+    int e = object_path(c->n, link, path);
 
     if (!e)
         e = call_caller(c, &who);
@@ -169,7 +168,7 @@ int proc_may_open(const struct call *c, int obj, bool writes)
     const char *rest;
     struct caller who;
     pid_t pid;
-    int e = object_path(obj, path);
+    int e = object_path(c->n, obj, path);
 
     if (e)
         return e;

@@ -11,7 +11,7 @@ bool proc_is_root(int dir);
 // For "self" and "thread-self" in the root of a procfs: what they say to the caller.
 int proc_self_text(const struct call *c, const char *name, char ret[PROC_TEXT_MAX]);
 // A link in procfs, opened as one: true when it is a jump of the kernel's ("/proc/7/fd/3"), false when it is text.
-bool proc_is_jump(int link);
+bool proc_is_jump(const struct notify *n, int link);
 // Follows such a jump for the caller. *ret_held: the descriptor is a dup of the caller's own.
 int proc_jump(const struct call *c, int link, int *ret_fd, bool *ret_held);
 // Whether the caller may open this object of its /proc, which we could open in any case.

@@ -24,9 +24,9 @@ int walk(const struct call *c, int dir, const char *path, enum walk_last last, s
 void found_close(struct found *f);
 
 // The path inside, which for the host's files is the host's path. ret has PATH_MAX bytes.
-int object_path(int fd, char *ret);
+int object_path(const struct notify *n, int fd, char *ret);
 // Path of base in the directory; a slash behind base is left out.
-int entry_path(int parent, const char *base, char *ret);
+int entry_path(const struct notify *n, int parent, const char *base, char *ret);
 
 static inline void cleanup_found_(struct found *f)
 {
