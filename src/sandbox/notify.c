@@ -8,6 +8,8 @@
 // What is whose. A notification holds the registers of the call, copied by the kernel. Strings are in the program's
 // memory: another thread, another process that maps it or a debugger inside can change them at any moment. A call that
 // is continued reads them again. So what is continued can be anything, and in strict mode nothing is continued but
+//   open with O_PATH   gives a name and nothing else (notify_open.c)
+//   bind               a socket's name holds nothing that anybody could read or run; to move it is a call of its own
 //   connect, sendto    the network namespace decides, the answer here is only friendlier
 //   unknown calls      the filter notifies none that strict has no handler for; one that came in with a newer filter
 //                      is answered ENOSYS, not continued
@@ -91,6 +93,9 @@ static void perform(const struct call *c, const struct request *r)
     switch (r->kind) {
     case REQUEST_OPEN:
         perform_open(c, r);
+        break;
+    case REQUEST_BIND:
+        call_continue(c);
         break;
     case REQUEST_OPENAT2: // its users fall back to openat: openat2(2)
     case REQUEST_OTHER:

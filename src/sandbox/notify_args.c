@@ -133,6 +133,7 @@ static const struct shape shapes[] = {
     {SYS_linkat, REQUEST_LINK, 0, 1, 2, 3, 4, NO, NO, 0},
     {SYS_renameat2, REQUEST_RENAME, 0, 1, 2, 3, 4, NO, NO, 0},
     {SYS_unlinkat, REQUEST_UNLINK, 0, 1, NO, NO, 2, NO, NO, 0},
+    {SYS_bind, REQUEST_BIND, NO, NO, NO, NO, NO, NO, NO, 0},
     {SYS_connect, REQUEST_CONNECT, NO, NO, NO, NO, NO, NO, NO, 0},
     {SYS_sendto, REQUEST_SENDTO, NO, NO, NO, NO, NO, NO, NO, 0},
 };

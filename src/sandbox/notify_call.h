@@ -78,6 +78,7 @@ enum request_kind {
     REQUEST_LINK,
     REQUEST_RENAME,
     REQUEST_UNLINK,
+    REQUEST_BIND,
     REQUEST_CONNECT,
     REQUEST_SENDTO,
 };

@@ -54,7 +54,7 @@ static int may_open_held(const struct found *f, const struct statx *what, int fl
 // What the rules say about a file of the host. What they do not grant the mounts refuse, with the errno that is right.
 static int may_open_host(const struct call *c, int obj, const struct statx *what, int flags)
 {
-    enum file_access access = !(flags & O_PATH) && open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
+    enum file_access access = open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
     struct names *n = &c->n->names;
     const struct file_rule *rule;
     char path[PATH_MAX], *deleted;
@@ -81,7 +81,7 @@ int may_open(const struct call *c, const struct found *f, const struct statx *wh
     case TREE_YARD:
         return 0;
     case TREE_PROC:
-        return proc_may_open(c, f->obj, !(flags & O_PATH) && open_writes(flags));
+        return proc_may_open(c, f->obj, open_writes(flags));
     case TREE_OUTSIDE:
         break;
     }

@@ -14,6 +14,11 @@
 // opened with O_NOCTTY, or ours could become the caller's choice; so a session leader inside gets its terminal by
 // TIOCSCTTY, as login_tty(3) does, not by opening one. /dev/tty is opened as the terminal that it stands for.
 //
+// O_PATH is the one open that goes on by itself: it is in the flags, which no memory holds, and such a descriptor gives
+// nothing that the name does not give to stat, chdir and exec, which are not mediated either. To read through it, link
+// it, or open something below it are calls of their own, decided on the object. (The kernel could not hand one over,
+// either: ADDFD takes none.)
+//
 // Device numbers are those that the yard's /dev has: every other mount of the sandbox is nodev.
 #include <errno.h>
 #include <fcntl.h>
@@ -47,11 +52,11 @@ static bool is_dev_tty(const struct statx *what)
 // What open(2) says about the kind of the object, in its order.
 static int fits(const struct statx *what, int flags)
 {
-    if (S_ISLNK(what->stx_mode) && !(flags & O_PATH))
-        return ELOOP;
     if ((flags & O_DIRECTORY) && !S_ISDIR(what->stx_mode))
         return ENOTDIR;
-    if (S_ISDIR(what->stx_mode) && !(flags & O_PATH) && (open_writes(flags) || (flags & O_CREAT)) && !(flags & OPEN_TMPFILE))
+    if (S_ISLNK(what->stx_mode))
+        return ELOOP;
+    if (S_ISDIR(what->stx_mode) && (open_writes(flags) || (flags & O_CREAT)) && !(flags & OPEN_TMPFILE))
         return EISDIR;
     return 0;
 }
@@ -65,7 +70,7 @@ static int give_and_close(const struct call *c, int fd, int flags)
 {
     int e;
 
-    if (!(flags & O_NONBLOCK) && !(flags & O_PATH))
+    if (!(flags & O_NONBLOCK))
         fcntl(fd, F_SETFL, flags & STATUS_FLAGS);
     e = call_give(c, fd, flags & O_CLOEXEC);
     close(fd);
@@ -104,10 +109,6 @@ static int open_object(const struct call *c, const struct request *r, struct fou
         e = may_open(c, f, &what, flags);
     if (e)
         return e;
-    if (flags & O_PATH) {
-        fd = f->held ? reopen(c, f->obj, O_PATH, 0) : TAKE_FD(f->obj);
-        return fd < 0 ? errno : give_and_close(c, fd, flags);
-    }
     if ((flags & O_TMPFILE) == O_TMPFILE)
         return open_tmpfile(c, f->obj, r, flags);
     if (would_wait(&what, flags))
@@ -147,8 +148,6 @@ static int open_new(const struct call *c, const struct request *r, struct found 
 
     if (strchr(f->base, '/'))
         return EISDIR;
-    if (flags & O_DIRECTORY)
-        return EINVAL; // since Linux 6.4; open(2) BUGS
     e = may_make(c, f->parent, f->base, &own);
     if (!e)
         e = call_caller(c, &who);
@@ -170,11 +169,11 @@ static int open_new(const struct call *c, const struct request *r, struct found 
 static int take_flags(unsigned given, int *ret)
 {
     unsigned known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC |
-                     O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
+                     O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_TMPFILE;
 
     given &= known;
-    if (given & O_PATH)
-        given &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if ((given & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return EINVAL; // since Linux 6.4; open(2) BUGS
     if ((given & OPEN_TMPFILE) && ((given & O_TMPFILE) != O_TMPFILE || (given & O_ACCMODE) == O_RDONLY || (given & O_CREAT)))
         return EINVAL;
     *ret = (int)given;
@@ -195,7 +194,7 @@ static int try_open(const struct call *c, const struct request *r, int flags)
     if (exclusive)
         return EEXIST;
     e = object_look(f.obj, &what);
-    if (!e && is_dev_tty(&what) && !(flags & O_PATH))
+    if (!e && is_dev_tty(&what))
         return open_terminal(c, r, flags);
     return e ? e : open_object(c, r, &f, flags);
 }
@@ -204,6 +203,10 @@ void perform_open(const struct call *c, const struct request *r)
 {
     int flags, e = take_flags(r->flags, &flags);
 
+    if (r->flags & O_PATH) {
+        call_continue(c);
+        return;
+    }
     for (int i = 0; !e && i < RACES_MAX; i++) {
         e = try_open(c, r, flags);
         if (e != RACED)

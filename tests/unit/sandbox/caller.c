@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "caller.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -120,4 +121,12 @@ void caller_run_deinit(struct caller_run *r)
     strlist_deinit(&r->refused);
     strlist_deinit(&r->details);
     strlist_deinit(&r->created);
+}
+
+void caller_become_user(void)
+{
+    if (geteuid() != 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+        die("becoming nobody");
 }

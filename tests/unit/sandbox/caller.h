@@ -27,6 +27,8 @@ struct caller_run {
 
 // The child's result: its own, or 1000 + signal.
 int caller_run(struct caller_run *r, caller_fn *fn, void *ctx);
+// First thing in main: as root no mode refuses anything, and callers would have capabilities that none inside has.
+void caller_become_user(void);
 void caller_run_deinit(struct caller_run *r);
 
 #endif
