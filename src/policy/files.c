@@ -144,17 +144,14 @@ static void add_policy_file(struct maker *m)
 {
     struct rule_like like = {
         .grant = GRANT_PROTECT, .always = true, .text = "the policy of this run", .from = built_in};
-    const struct value *root = m->policy->priv ? m->policy->priv->root : NULL;
+    const char *file = m->policy->priv ? m->policy->priv->file : NULL;
+    char real[PATH_MAX];
 
-    for (const struct value *v = root ? root->first : NULL; v; v = v->next) {
-        const struct value *c = v->kind == VALUE_MAP && v->first ? v->first : v;
-
-        for (; c; c = c == v ? NULL : c->next)
-            if (c->from.layer == LAYER_FILE) {
-                rule_add(&m->rules, &like, c->from.file);
-                return;
-            }
-    }
+    if (!file)
+        return;
+    rule_add(&m->rules, &like, file);
+    if (realpath(file, real) && strcmp(real, file) != 0)
+        rule_add(&m->rules, &like, real);
 }
 
 // What no policy lifts: bawn's configuration and state, and the files that secrets come from.
@@ -305,7 +302,8 @@ static void sort_rules(struct rule_list *l)
 static bool granted(const struct rule_list *l, const char *path)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path))
+        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path) &&
+            !yards_own(l->items[i].path, path))
             return true;
     return false;
 }
