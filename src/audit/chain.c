@@ -238,6 +238,10 @@ bool chain_check_end(struct chain_check *c)
         return false;
     if (c->partial.len)
         return fault(c, CHAIN_TORN, "it stops after %zu bytes without a newline", c->partial.len);
+    // Also here, for a log that is followed: its result came after its last line.
+    if (c->expect.seq && c->lines == c->expect.seq && strcmp(c->expect.head, c->chain.head) != 0)
+        return fault(c, CHAIN_OTHER_HEAD, "hash is %.16s…, result.json recorded %.16s…", c->chain.head,
+                     c->expect.head);
     if (c->lines < c->expect.seq)
         return fault(c, CHAIN_CUT, "result.json recorded %llu lines, the log has %llu",
                      (unsigned long long)c->expect.seq, (unsigned long long)c->lines);

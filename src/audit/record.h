@@ -7,7 +7,9 @@
 // The format and what the chain proves are docs/audit.md. A line is one write(2) to an append-only
 // descriptor; a write that the disk cut short is taken back, and if that fails the log refuses every further
 // line, so that no decision is taken that is not on record. There is no fsync: the log survives the death of
-// every process, not of the machine. Texts may hold any bytes (jsontext.h).
+// every process, not of the machine. A kill in the midst of a write may leave the last line torn (the kernel
+// stops between two pages); nothing was acted upon then, for a decision takes effect only after its line.
+// Texts may hold any bytes (jsontext.h).
 #ifndef BAWN_AUDIT_RECORD_H
 #define BAWN_AUDIT_RECORD_H
 

@@ -3,8 +3,6 @@
 #ifndef BAWN_CLI_CLI_H
 #define BAWN_CLI_CLI_H
 
-#include "base/err.h"
-
 struct verb {
     const char *name;
     const char *synopsis;               // after "bawn NAME"
@@ -13,10 +11,5 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_policy, verb_explain, verb_trust, verb_runs, verb_log, verb_doctor;
-
-#define EXIT_BAWN 125 // bawn could not do its part
-
-// "bawn: message" on stderr; returns EXIT_BAWN.
-int cli_fail(const struct err *err);
 
 #endif

@@ -4,22 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
-#include "cli/cli.h"
+#include "cli/fail.h"
 #include "session/version.h"
 
 static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
                                            &verb_runs, &verb_log,     &verb_doctor};
-
-int cli_fail(const struct err *err)
-{
-    AUTO_BUF struct buf out;
-
-    buf_init(&out, 1 << 16);
-    utf8_printable(&out, err->msg, strlen(err->msg));
-    fprintf(stderr, "bawn: %s\n", buf_cstr(&out));
-    return EXIT_BAWN;
-}
 
 static void usage(FILE *to)
 {
@@ -45,7 +34,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
 
     if (!standard_descriptors_open())
-        return EXIT_BAWN;
+        return CLI_FAILED;
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (!strcmp(name, verbs[i]->name))
             return verbs[i]->main(argc - 1, argv + 1);
@@ -60,5 +49,5 @@ int main(int argc, char **argv)
     if (*name)
         fprintf(stderr, "bawn: unknown command %s\n\n", name);
     usage(stderr);
-    return EXIT_BAWN;
+    return CLI_FAILED;
 }

@@ -9,13 +9,13 @@
 #include <sys/signalfd.h>
 
 #include "base/utf8.h"
-#include "cli/cli.h"
+#include "cli/fail.h"
 #include "cli/options.h"
-#include "cli/places.h"
+#include "session/places.h"
 #include "policy/load.h"
 #include "session/events.h"
 #include "session/session.h"
-#include "session/stdio.h"
+#include "session/streams.h"
 
 #define REFUSALS_SHOWN 10
 
@@ -194,7 +194,7 @@ static int finish(struct run *r, struct err *err)
     stdio_drain(&r->stdio);
     session_set_result(r->session, r->command);
     if (!session_finish(r->session, err))
-        code = EXIT_BAWN;
+        code = CLI_FAILED;
     limit = session_limit(r->session);
     code = limit ? 124 : r->command->exit_code;
     if (r->failure.kind != ERR_NONE)
@@ -215,30 +215,30 @@ static int run(struct run *r, struct err *err)
     buf_init(&text, 4 << 20);
     if (!places_find(r->options.directory, &r->places, err) ||
         !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
-        return EXIT_BAWN;
+        return CLI_FAILED;
     for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
          l = strtok_r(NULL, "\n", &save))
         say(r, l);
     policy_write(r->policy, false, &text);
     if (!take_signals(r, err) || !open_session(r, buf_cstr(&text), err))
-        return EXIT_BAWN;
+        return CLI_FAILED;
     events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
     if (!start_command(r, err) || !loop_run(&r->loop, err))
-        return EXIT_BAWN;
+        return CLI_FAILED;
     code = finish(r, err);
-    return err->kind != ERR_NONE && code == 0 ? EXIT_BAWN : code;
+    return err->kind != ERR_NONE && code == 0 ? CLI_FAILED : code;
 }
 
 static int run_main(int argc, char **argv)
 {
     struct run *r = xcalloc(1, sizeof *r);
     struct err err = {0};
-    int code = EXIT_BAWN;
+    int code = CLI_FAILED;
 
     r->events.fd = -1;
     r->stdio.terminal = r->stdio.master = -1;
     if (!run_options_parse(argc, argv, true, &r->options, &err)) {
-        code = r->options.help ? 0 : EXIT_BAWN;
+        code = r->options.help ? 0 : CLI_FAILED;
     } else if (loop_init(&r->loop, &err)) {
         // A descriptor of its own: the standard ones are let go of once the command has them.
         r->events.fd = r->options.json ? fcntl(r->options.json_fd, F_DUPFD_CLOEXEC, 3) : -1;

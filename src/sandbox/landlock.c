@@ -107,6 +107,11 @@ bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *
     return true;
 }
 
+bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err)
+{
+    return add_path(ruleset_fd, path, handled_rights(landlock_abi()), err);
+}
+
 bool landlock_enter(int ruleset_fd, struct err *err)
 {
     if (syscall(LL_SYS_RESTRICT_SELF, ruleset_fd, 0) == 0)
@@ -116,7 +121,7 @@ bool landlock_enter(int ruleset_fd, struct err *err)
     if (errno == E2BIG)
         return err_set(
             err, ERR_LIMIT,
-            "cannot enter the Landlock domain: 16 are nested already, the kernel's limit; run with less "
+            "cannot enter the Landlock domain: 16 are nested already, the kernel's limit; run fewer "
             "sandboxes inside each other");
     return err_sys(err, errno, "cannot enter the Landlock domain");
 }

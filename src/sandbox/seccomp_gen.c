@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the sandbox's system call filters as C data. Runs at build time only: `seccomp_gen x86_64|aarch64
-// >FILE`.
+// Writes the sandbox's system call filters as C data. Runs at build time only: `seccomp_gen ARCH
+// [PREFIX] >FILE`; PREFIX names the C symbols (the tests have two architectures in one program).
 //
 // The table `rules` below says what each program answers. A rule names a call, the programs it belongs to, up
 // to three tests on the call's arguments and the answer. For one call and one program the rules are tried
@@ -404,38 +404,46 @@ static bool notifies(unsigned program)
     return false;
 }
 
-static void write_program(unsigned program, const char *name, unsigned audit, unsigned scmp)
+static void write_program(unsigned program, const char *prefix, const char *name, unsigned audit,
+                          unsigned scmp)
 {
     struct code *c = calloc(1, sizeof *c);
 
     if (!c)
         fail("out of memory", name);
     make_program(c, program, audit, scmp);
-    printf("static const struct sock_filter seccomp_%s[] = {\n", name);
+    printf("static const struct sock_filter %s_%s[] = {\n", prefix, name);
     for (size_t i = c->n; i-- > 0;)
         printf("    {0x%02x, %u, %u, 0x%08xu},\n", c->ins[i].code, c->ins[i].jt, c->ins[i].jf, c->ins[i].k);
     printf("};\n\n");
     free(c);
 }
 
+static void write_table(const char *prefix)
+{
+    printf("static const struct %s_code {\n    const struct sock_filter *code;\n    unsigned short n;\n"
+           "    _Bool notifies;\n} %s_codes[] = {\n",
+           prefix, prefix);
+    for (size_t i = 0; i < NPROGRAMS; i++)
+        printf("    {%s_%s, sizeof %s_%s / sizeof(struct sock_filter), %d},\n", prefix, programs[i], prefix,
+               programs[i], notifies(1u << i));
+    printf("};\n");
+}
+
 int main(int argc, char **argv)
 {
+    const char *prefix = argc == 3 ? argv[2] : "seccomp";
     size_t t = 0;
 
-    if (argc != 2)
-        fail("usage", "seccomp_gen x86_64|aarch64");
+    if (argc != 2 && argc != 3)
+        fail("usage", "seccomp_gen x86_64|aarch64 [PREFIX]");
     while (t < sizeof targets / sizeof targets[0] && strcmp(targets[t].name, argv[1]))
         t++;
     if (t == sizeof targets / sizeof targets[0])
         fail("no filters for this architecture (x86_64 and aarch64 have them)", argv[1]);
     printf("// Made by seccomp_gen for %s; change that.\n#include <linux/filter.h>\n\n", argv[1]);
     for (size_t i = 0; i < NPROGRAMS; i++)
-        write_program(1u << i, programs[i], targets[t].audit, targets[t].scmp);
-    printf("static const struct seccomp_code {\n    const struct sock_filter *code;\n    unsigned short n;\n"
-           "    _Bool notifies;\n} seccomp_codes[] = {\n");
-    for (size_t i = 0; i < NPROGRAMS; i++)
-        printf("    {seccomp_%s, sizeof seccomp_%s / sizeof(struct sock_filter), %d},\n", programs[i],
-               programs[i], notifies(1u << i));
-    printf("};\n");
+        write_program(1u << i, prefix, programs[i], targets[t].audit, targets[t].scmp);
+    write_table(prefix);
     return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

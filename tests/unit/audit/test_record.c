@@ -270,28 +270,39 @@ static void resume_refuses_a_log_that_was_edited(void **state)
     assert_true(strstr(err.msg, "line 1: wrong seq") != NULL);
 }
 
-// A writer killed at any moment leaves whole lines: one write(2) a line.
-static void a_killed_writer_leaves_only_whole_lines(void **state)
+// The kernel stops a write between two pages when a kill is pending, so the line that was being written may
+// be torn.
+static void a_killed_writer_leaves_whole_lines_but_for_the_last(void **state)
 {
     struct place *p = *state;
 
     for (int round = 0; round < 10; round++) {
-        pid_t pid = fork();
+        enum chain_fault found;
+        int ready[2];
+        char c;
+        pid_t pid;
 
+        assert_int_equal(pipe(ready), 0);
+        pid = fork();
         if (pid == 0) {
             struct audit_log l;
 
+            alarm(30);
             unlinkat(p->fd, AUDIT_FILE, 0);
-            if (!audit_log_open(&l, p->fd, RUN, NULL))
+            if (!audit_log_open(&l, p->fd, RUN, NULL) || write(ready[1], "x", 1) != 1)
                 _exit(1);
             while (add(&l, AUDIT_FILE_ACCESS, VERDICT_DENY, "/one", NULL))
                 ;
             _exit(1);
         }
-        usleep(3000);
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        close(ready[0]);
+        usleep(2000);
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
-        assert_int_equal(verify(p, NULL), CHAIN_HOLDS);
+        found = verify(p, NULL);
+        assert_true(found == CHAIN_HOLDS || found == CHAIN_TORN);
     }
 }
 
@@ -320,7 +331,7 @@ int main(void)
         in_place(a_log_that_stays_broken_takes_no_more_lines),
         in_place(resume_goes_on_where_a_killed_writer_stopped),
         in_place(resume_refuses_a_log_that_was_edited),
-        in_place(a_killed_writer_leaves_only_whole_lines),
+        in_place(a_killed_writer_leaves_whole_lines_but_for_the_last),
         cmocka_unit_test(kinds_have_words_of_their_own),
     };
 

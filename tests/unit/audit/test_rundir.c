@@ -125,6 +125,7 @@ static pid_t start_run(struct place *p, const char *workspace, char ret_id[AUDIT
         if (!rundir_make(p->path, &d, NULL) || !audit_log_open(&l, d.fd, d.id, NULL) ||
             !audit_run_start(&l, &s, NULL) || write(pipes[1], d.id, AUDIT_RUN_MAX) < 0)
             _exit(1);
+        alarm(30);
         pause();
         _exit(0);
     }

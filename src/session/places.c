@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/places.h"
+#include "session/places.h"
 
 #include <errno.h>
 #include <limits.h>

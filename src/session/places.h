@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where this user's and this machine's files of bawn are, and the policy that is found there.
-#ifndef BAWN_CLI_PLACES_H
-#define BAWN_CLI_PLACES_H
+#ifndef BAWN_SESSION_PLACES_H
+#define BAWN_SESSION_PLACES_H
 
 #include "policy/load.h"
 
