@@ -235,9 +235,8 @@ static void a_link_in_the_workspace_cannot_move_a_grant_outside(void **state)
     assert_true(scene_load_file(&s, "files: {write+: [out]}\n", NULL));
     assert_false(scene_rules(&s, ""));
     assert_int_equal(s.err.kind, ERR_REFUSED);
-    assert_has(s.err.msg,
-               "files.write: out is or goes through a link that leads out of the workspace; name the target "
-               "itself");
+    assert_has(s.err.msg, "files.write: out is or goes through a link that leads elsewhere; name the target "
+                          "itself");
     assert_true(scene_load_file(&s, "files: {read+: [out/x]}\n", NULL));
     assert_false(scene_rules(&s, ""));
     // Outside, the link is the user's own: its target is granted, under both names.
@@ -245,6 +244,34 @@ static void a_link_in_the_workspace_cannot_move_a_grant_outside(void **state)
     assert_non_null(rule_at(&s, GRANT_WRITE, data));
     assert_non_null(rule_at(&s, GRANT_WRITE, "link"));
     assert_non_null(rule_at(&s, GRANT_DENY, data)); // a refusal holds for what the name leads to
+    scene_deinit(&s);
+}
+
+static void nor_can_a_link_below_another_root_or_one_that_a_project_names(void **state)
+{
+    AUTO_FREE char *policy = NULL, *private = NULL;
+    struct scene s;
+
+    (void)state;
+    scene_init(&s);
+    scene_write(&s, "data/x", "");
+    scene_write(&s, "private/x", "");
+    private = xasprintf("%s/private", s.top);
+    scene_link(&s, private, "data/link");
+    policy = xasprintf("files: {write: [%s/data, %s/data/link]}\n", s.top, s.top);
+    assert_true(scene_load_file(&s, policy, NULL));
+    assert_false(scene_rules(&s, ""));
+    assert_int_equal(s.err.kind, ERR_REFUSED);
+    // The user grants data; a project that nobody trusts narrows it to a link in it.
+    free(policy);
+    policy = xasprintf("files: {write+: [%s/data]}\n", s.top);
+    scene_write(&s, "home/.config/bawn/policy.yaml", policy);
+    free(policy);
+    policy = xasprintf("files: {write: [%s/data/link]}\n", s.top);
+    scene_write(&s, "home/work/bawn.yaml", policy);
+    assert_true(scene_load(&s, NULL));
+    assert_false(scene_rules(&s, ""));
+    assert_int_equal(s.err.kind, ERR_REFUSED);
     scene_deinit(&s);
 }
 
@@ -429,6 +456,7 @@ int main(void)
         cmocka_unit_test(a_writable_home_protects_what_starts_with_the_session),
         cmocka_unit_test(a_missing_write_root_is_an_error_and_a_missing_read_path_is_not),
         cmocka_unit_test(a_link_in_the_workspace_cannot_move_a_grant_outside),
+        cmocka_unit_test(nor_can_a_link_below_another_root_or_one_that_a_project_names),
         cmocka_unit_test(glob_characters_of_the_workspace_are_plain),
         cmocka_unit_test(the_policy_file_of_a_run_cannot_be_written_by_it),
         cmocka_unit_test(toolchains_are_what_path_needs),
