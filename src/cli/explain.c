@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/fail.h"
 #include "cli/options.h"
 #include "session/places.h"
 #include "policy/files.h"
@@ -170,7 +171,7 @@ static int verb_main(int argc, char **argv)
 
     ok |= o.help;
     run_options_deinit(&o);
-    return ok ? 0 : cli_fail(&err);
+    return ok ? cli_done(0) : cli_fail(&err);
 }
 
 const struct verb verb_explain = {"explain", "[options] path [read|write] PATH",

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/fail.h"
 #include "cli/options.h"
 #include "session/places.h"
 #include "policy/files.h"
@@ -123,7 +124,7 @@ static int verb_main(int argc, char **argv)
 
     if (!strcmp(verb, "schema") && argc == 2) {
         print_schema();
-        return 0;
+        return cli_done(0);
     }
     if (!strcmp(verb, "import")) {
         err_set(&err, ERR_UNSUPPORTED,
@@ -137,7 +138,7 @@ static int verb_main(int argc, char **argv)
     ok = run_options_parse(argc - 1, argv + 1, false, &o, &err) && run_verb(verb, &o, &err);
     ok |= o.help;
     run_options_deinit(&o);
-    return ok ? 0 : cli_fail(&err);
+    return ok ? cli_done(0) : cli_fail(&err);
 }
 
 const struct verb verb_policy = {"policy", "check|show [options] [FILE] | schema", "check or show a policy",

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/fail.h"
 #include "session/places.h"
 #include "policy/load.h"
 #include "policy/trust.h"
@@ -171,11 +172,11 @@ static int verb_main(int argc, char **argv)
 
     if (parse(argc, argv, &a, &err) && a.help) {
         printf("usage: bawn trust %s\n", verb_trust.synopsis);
-        return 0;
+        return cli_done(0);
     }
     if (err.kind || !run(&a, &err))
         return err.kind == ERR_REFUSED ? (cli_fail(&err), 1) : cli_fail(&err);
-    return 0;
+    return cli_done(0);
 }
 
 const struct verb verb_trust = {"trust", "[-C DIR] [--yes|--revoke|--list] [FILE]",

@@ -57,13 +57,47 @@ static bool add_set(struct maker *m, const struct policy_item *item, enum file_g
     return true;
 }
 
-// What the path leads to. A root of a grant must be there when it is written to, and must not leave the
-// workspace by a link; a refusal holds for the name and for what it leads to.
+static char *absolute(const struct maker *m, const char *text, bool glob)
+{
+    const char *base = text[0] == '~' ? m->place->home : m->place->workspace;
+    AUTO_FREE char *escaped = NULL;
+
+    if (text[0] == '~')
+        text = text[1] ? text + 2 : "";
+    if (base && glob)
+        base = escaped = glob_escape(base);
+    return base ? path_normal(base, text) : NULL;
+}
+
+// An earlier run may have put a link where the policy names something: below the workspace, below another
+// writable root, or wherever a project's own file says. Followed, it would grant what nobody meant.
+static bool leads_astray(const struct maker *m, const struct policy_item *item, const char *path,
+                         const char *real)
+{
+    const struct policy_list *write = &m->policy->files.write;
+
+    if (path_within(path, m->place->workspace))
+        return !path_within(real, m->place->workspace);
+    if (item->from.layer == LAYER_WORKSPACE)
+        return true;
+    for (size_t i = 0; i < write->n; i++) {
+        AUTO_FREE char *root =
+            write->items[i].text[0] == '@' ? NULL : absolute(m, write->items[i].text, false);
+        char root_real[PATH_MAX];
+
+        if (root && strcmp(path, root) != 0 && path_within(path, root) && realpath(root, root_real) &&
+            !path_within(real, root_real))
+            return true;
+    }
+    return false;
+}
+
+// What the path leads to. A root that can be written must be there; a refusal holds for the name and for what
+// it leads to.
 static bool add_target(struct maker *m, const struct policy_item *item, const struct rule_like *like,
                        const char *path, struct err *err)
 {
     char real[PATH_MAX];
-    bool grants = like->grant == GRANT_READ || like->grant == GRANT_WRITE;
 
     if (!strcmp(path, m->place->workspace) || !strcmp(path, "/"))
         return true;
@@ -78,24 +112,11 @@ static bool add_target(struct maker *m, const struct policy_item *item, const st
     }
     if (!strcmp(path, real))
         return true;
-    if (grants && path_within(path, m->place->workspace) && !path_within(real, m->place->workspace))
+    if (like->grant <= GRANT_WRITE && leads_astray(m, item, path, real))
         return refuse(item, like->grant, ERR_REFUSED,
-                      "is or goes through a link that leads out of the workspace; name the target itself",
-                      err);
+                      "is or goes through a link that leads elsewhere; name the target itself", err);
     rule_add(&m->rules, like, real);
     return true;
-}
-
-static char *absolute(const struct maker *m, const char *text, bool glob)
-{
-    const char *base = text[0] == '~' ? m->place->home : m->place->workspace;
-    AUTO_FREE char *escaped = NULL;
-
-    if (text[0] == '~')
-        text = text[1] ? text + 2 : "";
-    if (base && glob)
-        base = escaped = glob_escape(base);
-    return base ? path_normal(base, text) : NULL;
 }
 
 static bool add_item(struct maker *m, const struct policy_item *item, enum file_grant grant, struct err *err)
@@ -144,17 +165,14 @@ static void add_policy_file(struct maker *m)
 {
     struct rule_like like = {
         .grant = GRANT_PROTECT, .always = true, .text = "the policy of this run", .from = built_in};
-    const struct value *root = m->policy->priv ? m->policy->priv->root : NULL;
+    const char *file = m->policy->priv ? m->policy->priv->file : NULL;
+    char real[PATH_MAX];
 
-    for (const struct value *v = root ? root->first : NULL; v; v = v->next) {
-        const struct value *c = v->kind == VALUE_MAP && v->first ? v->first : v;
-
-        for (; c; c = c == v ? NULL : c->next)
-            if (c->from.layer == LAYER_FILE) {
-                rule_add(&m->rules, &like, c->from.file);
-                return;
-            }
-    }
+    if (!file)
+        return;
+    rule_add(&m->rules, &like, file);
+    if (realpath(file, real) && strcmp(real, file) != 0)
+        rule_add(&m->rules, &like, real);
 }
 
 // What no policy lifts: bawn's configuration and state, and the files that secrets come from.
@@ -305,7 +323,8 @@ static void sort_rules(struct rule_list *l)
 static bool granted(const struct rule_list *l, const char *path)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path))
+        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path) &&
+            !yards_own(l->items[i].path, path))
             return true;
     return false;
 }

@@ -174,6 +174,16 @@ bool is_system(const char *path)
     return false;
 }
 
+bool yards_own(const char *grant, const char *path)
+{
+    static const char *const dirs[] = {"/proc", "/sys", "/dev", "/run", "/tmp"};
+
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (path_within(path, dirs[i]))
+            return !grant || !path_within(grant, dirs[i]) || !strcmp(grant, dirs[i]);
+    return false;
+}
+
 void set_system(struct rule_list *l, const struct rule_like *like)
 {
     for (size_t i = 0; i < ARRAY_LEN(system_dirs); i++)

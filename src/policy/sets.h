@@ -33,6 +33,9 @@ void set_hooks(struct rule_list *l, const struct rule_like *like, const char *ro
 void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place);
 
 bool is_system(const char *path); // in one of @system's directories
+// The yard has its own /proc, /sys, /dev, /run and /tmp: a grant reaches into them only when it names
+// something below. `grant` is NULL for none.
+bool yards_own(const char *grant, const char *path);
 // Glob characters of a plain path made plain, for putting a pattern behind it. Owned.
 char *glob_escape(const char *path);
 

@@ -149,13 +149,15 @@ static bool grant_known(struct finder *f, const char *dir, bool *ret_covered)
     return false;
 }
 
-// A file that a link in a bin directory leads to: its tool's directory, else the file alone.
+// A program that a link in a bin directory leads to: its tool's directory, else the file alone.
 static void grant_target(struct finder *f, const char *target)
 {
     AUTO_FREE char *dir = path_parent(target), *prefix = NULL;
+    struct stat st;
     bool covered;
 
-    if (is_system(target) || path_within(target, f->place->workspace) || path_depth(target) < 3)
+    if (is_system(target) || path_within(target, f->place->workspace) || path_depth(target) < 3 ||
+        stat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return;
     if (grant_known(f, dir, &covered) && covered)
         return;
@@ -195,6 +197,19 @@ static void grant_dir(struct finder *f, const char *dir)
         follow_links(f, dir);
 }
 
+// The name that PATH has, when it leads to the directory by a link: tools are called by it, and look beside
+// it. A name is never granted for more than what it leads to would be.
+static void grant_name(struct finder *f, const char *dir, const char *real)
+{
+    AUTO_FREE char *prefix = prefix_of(f, dir), *real_prefix = prefix_of(f, real);
+    char leads_to[PATH_MAX];
+
+    if (prefix && real_prefix && realpath(prefix, leads_to) && !strcmp(leads_to, real_prefix))
+        grant(f, prefix);
+    else
+        grant(f, dir);
+}
+
 static void look_at(struct finder *f, const char *entry)
 {
     const char *home = f->place->home;
@@ -205,17 +220,12 @@ static void look_at(struct finder *f, const char *entry)
     if (is_system(dir) || path_within(dir, f->place->workspace) ||
         (grant_known(f, dir, &covered) && covered) || !realpath(dir, real) || is_system(real))
         return;
-    // The directory by both names when a link is on the way, as the tools call it by the one in PATH.
-    for (int i = 0; i < 2; i++) {
-        const char *path = i ? real : dir;
-
-        if (i && !strcmp(dir, real))
-            return;
-        if (path_within(path, f->place->workspace) || (home && path_within(home, path)) ||
-            path_depth(path) < 2)
-            continue;
-        grant_dir(f, path);
-    }
+    if (path_within(real, f->place->workspace) || path_within(f->place->workspace, real) ||
+        (home && path_within(home, real)) || path_depth(real) < 2)
+        return;
+    grant_dir(f, real);
+    if (strcmp(dir, real) != 0)
+        grant_name(f, dir, real);
 }
 
 void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place)
