@@ -15,7 +15,7 @@
 #include "policy/load.h"
 #include "session/events.h"
 #include "session/session.h"
-#include "session/stdio.h"
+#include "session/streams.h"
 
 #define REFUSALS_SHOWN 10
 

@@ -3,6 +3,7 @@
 // own places, protected, granted; and nothing grants it.
 #include "policy/files.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,18 +17,29 @@ static const char *grant_name(enum file_grant g)
     return names[g];
 }
 
-// A glob covers what it matches and everything below that.
+static char *lowered(const char *text)
+{
+    char *copy = xstrdup(text);
+
+    for (char *p = copy; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return copy;
+}
+
+// A glob covers what it matches and everything below that. Hooks compare without case, as they are covered: where the
+// file system folds case, `.GIT` is `.git`.
 static bool covers(const struct file_rule *rule, const char *path)
 {
-    AUTO_FREE char *at = NULL;
+    AUTO_FREE char *at = NULL, *pattern = NULL;
 
     if (!rule->glob)
         return path_within(path, rule->path);
-    at = xstrdup(path);
+    at = rule->hook ? lowered(path) : xstrdup(path);
+    pattern = rule->hook ? lowered(rule->path) : xstrdup(rule->path);
     for (;;) {
         char *slash;
 
-        if (glob_match(rule->path, at))
+        if (glob_match(pattern, at))
             return true;
         slash = strrchr(at, '/');
         if (!slash || slash == at)

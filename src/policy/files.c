@@ -41,7 +41,8 @@ static bool refuse(const struct policy_item *item, enum file_grant grant, enum e
 
 static bool add_set(struct maker *m, const struct policy_item *item, enum file_grant grant)
 {
-    struct rule_like like = {.grant = grant, .text = item->text, .from = item->from};
+    struct rule_like like = {
+        .grant = grant, .text = arena_strdup(&m->rules.arena, item->text), .from = item->from};
 
     if (!strcmp(item->text, "@system"))
         set_system(&m->rules, &like);
@@ -100,7 +101,8 @@ static char *absolute(const struct maker *m, const char *text, bool glob)
 static bool add_item(struct maker *m, const struct policy_item *item, enum file_grant grant, struct err *err)
 {
     bool glob = grant >= GRANT_PROTECT && glob_is(item->text);
-    struct rule_like like = {.grant = grant, .glob = glob, .text = item->text, .from = item->from};
+    struct rule_like like = {
+        .grant = grant, .glob = glob, .text = arena_strdup(&m->rules.arena, item->text), .from = item->from};
     AUTO_FREE char *path = NULL;
 
     if (item->text[0] == '@') {
@@ -168,7 +170,7 @@ static void add_own(struct maker *m)
         rule_add(&m->rules, &like, m->place->state_dir);
     for (size_t i = 0; i < m->policy->nsecrets; i++) {
         const struct secret *s = &m->policy->secrets[i];
-        AUTO_FREE char *text = xasprintf("secrets.%s", s->name);
+        char *text = arena_printf(&m->rules.arena, "secrets.%s", s->name);
         char real[PATH_MAX];
 
         if (!s->from || strncmp(s->from, "file:/", 6) != 0)
@@ -201,8 +203,10 @@ static void add_hooks(struct maker *m, const struct policy_list *list, enum file
     size_t n = m->rules.n;
 
     for (size_t i = 0; i < list->n; i++) {
-        struct rule_like like = {
-            .grant = grant, .hook = true, .text = list->items[i].text, .from = list->items[i].from};
+        struct rule_like like = {.grant = grant,
+                                 .hook = true,
+                                 .text = arena_strdup(&m->rules.arena, list->items[i].text),
+                                 .from = list->items[i].from};
 
         if (strcmp(like.text, "@hooks") != 0)
             continue;
@@ -227,41 +231,75 @@ static void add_hooks(struct maker *m, const struct policy_list *list, enum file
     }
 }
 
-static int by_strength(const void *a, const void *b)
+static bool before(const struct file_rule *x, const struct file_rule *y)
 {
-    const struct file_rule *x = a, *y = b;
     int c;
 
     if (x->grant != y->grant)
-        return x->grant > y->grant ? -1 : 1;
+        return x->grant > y->grant;
     c = strcmp(x->path, y->path);
-    if (c)
-        return c;
-    return x->always == y->always ? 0 : x->always ? -1 : 1;
+    return c ? c < 0 : x->always && !y->always;
 }
 
-static void rule_free(struct file_rule *r)
+// Merges the neighbouring runs [a, b) and [b, end) into out.
+static void merge_runs(struct file_rule *const *rules, size_t a, size_t b, size_t end, struct file_rule **out)
 {
-    free(r->path);
-    free(r->text);
+    size_t i = a, j = b;
+
+    for (size_t k = a; k < end; k++)
+        out[k] = i < b && (j == end || !before(rules[j], rules[i])) ? rules[i++] : rules[j++];
 }
 
+static size_t run_end(struct file_rule *const *rules, size_t start, size_t n)
+{
+    size_t i = start + 1;
+
+    while (i < n && !before(rules[i], rules[i - 1]))
+        i++;
+    return i < n ? i : n;
+}
+
+// The sets come in order, so the list is a few long runs: merging those takes a third of what sorting would.
+static struct file_rule **sorted(struct rule_list *l)
+{
+    struct file_rule **from = xcalloc(l->n, sizeof(struct file_rule *)),
+                     **to = xcalloc(l->n, sizeof(struct file_rule *));
+
+    for (size_t i = 0; i < l->n; i++)
+        from[i] = &l->items[i];
+    while (l->n && run_end(from, 0, l->n) < l->n) {
+        struct file_rule **turn = from;
+
+        for (size_t a = 0; a < l->n;) {
+            size_t b = run_end(from, a, l->n), end = b < l->n ? run_end(from, b, l->n) : b;
+
+            merge_runs(from, a, b, end, to);
+            a = end;
+        }
+        from = to;
+        to = turn;
+    }
+    free(to);
+    return from;
+}
+
+// In the order of strength, each once.
 static void sort_rules(struct rule_list *l)
 {
-    size_t out = 0;
+    struct file_rule **order = sorted(l), *out = xcalloc(l->n, sizeof *out);
+    size_t n = 0;
 
-    if (l->n)
-        qsort(l->items, l->n, sizeof *l->items, by_strength);
     for (size_t i = 0; i < l->n; i++) {
-        const struct file_rule *last = out ? &l->items[out - 1] : NULL;
+        const struct file_rule *last = n ? &out[n - 1] : NULL;
 
-        if (last && last->grant == l->items[i].grant && last->glob == l->items[i].glob &&
-            !strcmp(last->path, l->items[i].path))
-            rule_free(&l->items[i]);
-        else
-            l->items[out++] = l->items[i];
+        if (!last || last->grant != order[i]->grant || last->glob != order[i]->glob ||
+            strcmp(last->path, order[i]->path) != 0)
+            out[n++] = *order[i];
     }
-    l->n = out;
+    free(order);
+    free(l->items);
+    l->items = out;
+    l->n = l->alloc = n;
 }
 
 static bool granted(const struct rule_list *l, const char *path)
@@ -280,9 +318,8 @@ bool file_rules_make(const struct policy *p, const struct file_place *place, str
     bool ok = add_lists(&m, err);
 
     if (!ok) {
-        for (size_t i = 0; i < m.rules.n; i++)
-            rule_free(&m.rules.items[i]);
         free(m.rules.items);
+        arena_deinit(&m.rules.arena);
         return false;
     }
     r.root_readable = granted(&m.rules, "/");
@@ -299,18 +336,16 @@ bool file_rules_make(const struct policy *p, const struct file_place *place, str
     sort_rules(&m.rules);
     r.rules = m.rules.items;
     r.n = m.rules.n;
-    r.workspace = xstrdup(place->workspace);
-    r.home = place->home ? xstrdup(place->home) : NULL;
+    r.workspace = arena_strdup(&m.rules.arena, place->workspace);
+    r.home = place->home ? arena_strdup(&m.rules.arena, place->home) : NULL;
+    r.arena = m.rules.arena;
     *ret = r;
     return true;
 }
 
 void file_rules_deinit(struct file_rules *r)
 {
-    for (size_t i = 0; i < r->n; i++)
-        rule_free(&r->rules[i]);
     free(r->rules);
-    free(r->workspace);
-    free(r->home);
+    arena_deinit(&r->arena);
     *r = (struct file_rules){0};
 }

@@ -7,6 +7,7 @@
 #include "policy/files.h"
 
 struct rule_list {
+    struct arena arena; // of the paths
     struct file_rule *items;
     size_t n, alloc;
 };
@@ -15,7 +16,7 @@ struct rule_list {
 struct rule_like {
     enum file_grant grant;
     bool glob, hook, always, must_exist;
-    const char *text;
+    char *text; // shared by all of them, lives as long as the list's arena
     struct origin from;
 };
 

@@ -129,7 +129,6 @@ static char *prefix_of(const struct finder *f, const char *dir)
 static bool grant_known(struct finder *f, const char *dir, bool *ret_covered)
 {
     const char *home = f->place->home, *below = home ? path_below(dir, home) : NULL;
-    size_t before = f->rules->n;
 
     *ret_covered = false;
     for (size_t i = 0; below && i < ARRAY_LEN(known); i++) {
@@ -143,7 +142,7 @@ static bool grant_known(struct finder *f, const char *dir, bool *ret_covered)
             w += n;
             w += strspn(w, " ");
         }
-        for (size_t k = before; k < f->rules->n; k++)
+        for (size_t k = f->first; k < f->rules->n; k++)
             *ret_covered |= path_within(dir, f->rules->items[k].path);
         return true;
     }
@@ -201,8 +200,10 @@ static void look_at(struct finder *f, const char *entry)
     const char *home = f->place->home;
     AUTO_FREE char *dir = path_normal("/", entry);
     char real[PATH_MAX];
+    bool covered = false;
 
-    if (is_system(dir) || !realpath(dir, real) || is_system(real))
+    if (is_system(dir) || path_within(dir, f->place->workspace) ||
+        (grant_known(f, dir, &covered) && covered) || !realpath(dir, real) || is_system(real))
         return;
     // The directory by both names when a link is on the way, as the tools call it by the one in PATH.
     for (int i = 0; i < 2; i++) {

@@ -2,7 +2,6 @@
 // How a rule's text becomes a pattern:
 //   /w/**/.env         prefix /w            tail **/.env
 //   /w/secrets/**      prefix /w/secrets    no tail: covering the directory covers what is below it
-//   /w/.git/hooks      of @hooks: prefix /w, tail **/.git/hooks, as it holds in nested repositories too
 // The workspace, the home directory and the writable roots are literal even when their names have glob
 // characters: a directory called "[old]" must not turn the rules below it into something else.
 #include "sandbox/rulematch.h"
@@ -183,6 +182,25 @@ void rulematch_add_path(struct rulematch *m, const char *path, const struct file
     pattern_index(m, (struct rule_pattern){.rule = rule, .prefix = xstrdup(path), .tail = xstrdup("")});
 }
 
+// Rules come sorted, so that neighbours mostly share a directory; each realpath is a system call a component.
+static const char *resolved_cached(struct rulematch *m, const char *dir)
+{
+    if (!m->asked || strcmp(m->asked, dir) != 0) {
+        free(m->asked);
+        free(m->answer);
+        m->asked = xstrdup(dir);
+        m->answer = path_resolved(dir);
+    }
+    return m->answer;
+}
+
+static char *resolved_parent_cached(struct rulematch *m, const char *path)
+{
+    AUTO_FREE char *parent = path_parent(path);
+
+    return strcmp(path, "/") ? path_normal(resolved_cached(m, parent), path_base(path)) : xstrdup("/");
+}
+
 static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
 {
     AUTO_FREE char *text = xstrdup(r->path);
@@ -192,22 +210,14 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
     for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
         text[n - 3] = '\0';
     n = r->glob ? literal_length(m, text) : strlen(text);
-    if (r->hook && !r->glob)
-        for (size_t i = 0; i < m->rules->n; i++) {
-            const struct file_rule *w = &m->rules->rules[i];
-            const char *below = w->grant == GRANT_WRITE ? path_below(text, w->path) : NULL;
-
-            if (below && *below)
-                n = (size_t)(below - text) - 1;
-        }
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
-        p.prefix = path_resolved_parent(*text ? text : "/");
+        p.prefix = resolved_parent_cached(m, *text ? text : "/");
         p.tail = xstrdup("");
     } else {
-        p.tail = r->glob ? xstrdup(text + n + 1) : xasprintf("**/%s", text + n + 1);
+        p.tail = xstrdup(text + n + 1);
         text[n] = '\0';
-        p.prefix = path_resolved(*text ? text : "/");
+        p.prefix = xstrdup(resolved_cached(m, *text ? text : "/"));
     }
     pattern_index(m, p);
 }
@@ -234,8 +244,9 @@ void rulematch_deinit(struct rulematch *m)
     }
     free(m->items);
     free(m->globs);
+    free(m->asked);
+    free(m->answer);
     strlist_deinit(&m->roots);
-    strlist_deinit(&m->notes);
     *m = (struct rulematch){0};
 }
 

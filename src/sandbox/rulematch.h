@@ -34,7 +34,7 @@ struct rulematch {
     uint32_t *globs;                     // patterns with a glob in the last component
     size_t nglobs;
     struct strlist roots; // writable roots: links resolved, existing, outermost only
-    struct strlist notes; // sentences about rules that cannot be held as written
+    char *asked, *answer; // the directory resolved last
 };
 
 void rulematch_init(struct rulematch *m, const struct file_rules *rules);

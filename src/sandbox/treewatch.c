@@ -266,7 +266,7 @@ static void name_came(struct treewatch *w, uint32_t tag, struct buf *path, const
         rule = NULL;
     if (rule)
         treewatch_note(w, buf_cstr(path), rule, false);
-    if (is_dir && !(rule && rule->grant == GRANT_DENY))
+    if (is_dir)
         treewatch_scan_later(w, tag, name);
     if (inside)
         note_inside(w, tag, path);

@@ -482,13 +482,16 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     layout_host_sockets(&sockets);
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? PLAN_OWN_NET : PLAN_SCOPE_ABSTRACT) |
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
                       (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
-                                       : (unsigned)PLAN_OBSERVE) |
+                                       : 0u /* pending: PLAN_OBSERVE */) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    if (!p->nested && landlock_abi() > 0)
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
+    if (!w.own_net && landlock_abi() >= 6)
+        plan.head.flags |= PLAN_SCOPE_ABSTRACT;
+    if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
         plan.head.flags |= PLAN_LANDLOCK;
     plan.head.hostname = plan_string(&plan, "bawn");
     plan.head.cwd = plan_string(&plan, s->options.places.workspace);
