@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "cli/places.h"
+#include "session/places.h"
 #include "policy/files.h"
 
 struct subject {

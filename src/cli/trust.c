@@ -8,7 +8,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
-#include "cli/places.h"
+#include "session/places.h"
 #include "policy/load.h"
 #include "policy/trust.h"
 
@@ -65,7 +65,7 @@ static bool list(const struct places *places, struct err *err)
     return true;
 }
 
-static bool revoke(const struct places *places, struct err *err)
+static bool revoke_trust(const struct places *places, struct err *err)
 {
     static const char *const names[] = {"bawn.yaml", "bawn.json"};
     bool any = false;
@@ -158,7 +158,7 @@ static bool run(const struct arguments *a, struct err *err)
     ok = places_find(dir ? dir : a->directory, &places, err);
     if (ok)
         ok = a->action == TRUST_LIST     ? list(&places, err)
-             : a->action == TRUST_REVOKE ? revoke(&places, err)
+             : a->action == TRUST_REVOKE ? revoke_trust(&places, err)
                                          : trust(&places, a->action == TRUST_ASK, err);
     places_deinit(&places);
     return ok;

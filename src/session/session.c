@@ -49,7 +49,6 @@ struct session {
     struct file_rules rules;
     struct cover_list covers;
     struct treewatch *treewatch;
-    bool watch_degraded;
     struct launched init;
     bool launched, killed, reaped, finished;
     bool ready;       // init said so
@@ -121,23 +120,29 @@ static void send_cover(struct session *s, const char *path, bool mask, bool is_d
     init_send(s->init.sock, &m, NULL, 0);
 }
 
+static void record_quarantined(struct session *s, size_t from)
+{
+    for (size_t i = from; i < s->quarantine.n; i++) {
+        const struct quarantined *q = &s->quarantine.items[i];
+        AUTO_JSONTEXT struct jsontext_object detail = {0};
+        struct file_verdict v;
+
+        file_rules_explain(&s->rules, q->path, ACCESS_WRITE, &v);
+        jsontext_text(&detail, "moved_to", q->moved);
+        record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
+        refuse(s, "create", q->path, v.rule_text, v.remedy);
+    }
+}
+
 static void take_into_quarantine(struct session *s, const char *path, const struct file_rule *rule)
 {
-    AUTO_JSONTEXT struct jsontext_object detail = {0};
-    struct file_verdict v;
+    size_t before = s->quarantine.n;
     struct err err = {0};
-    bool moved = false;
+    bool moved;
 
-    if (!quarantine_take(&s->quarantine, &s->rules, path, rule, &moved, &err)) {
+    if (!quarantine_take(&s->quarantine, &s->rules, path, rule, &moved, &err))
         tell(s, err.msg);
-        return;
-    }
-    if (!moved)
-        return;
-    file_rules_explain(&s->rules, path, ACCESS_WRITE, &v);
-    jsontext_text(&detail, "moved_to", s->quarantine.items[s->quarantine.n - 1].moved);
-    record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, path, &detail, "policy");
-    refuse(s, "create", path, v.rule_text, v.remedy);
+    record_quarantined(s, before);
 }
 
 static void on_appeared(void *ctx, const char *path, bool is_dir, const struct file_rule *rule)
@@ -163,7 +168,6 @@ static void on_degraded(void *ctx, const char *why)
 {
     struct session *s = ctx;
 
-    s->watch_degraded = true;
     record(s, AUDIT_NOTE, VERDICT_DENY, NULL, why, NULL, "policy");
 }
 
@@ -554,6 +558,8 @@ static bool open_all(struct session *s, struct err *err)
         return false;
     environment_make(p, &s->options.places, &s->env);
     s->state = SESSION_OPEN;
+    for (size_t i = 0; i < s->covers.notes.n; i++)
+        tell(s, s->covers.notes.items[i]);
     if (!treewatch_start(s->treewatch, &s->covers, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, on_init, s, err))
         return false;
@@ -694,24 +700,23 @@ void session_set_result(struct session *s, const struct command *c)
         s->end.exit_status = c->exit_code;
 }
 
+// After the last process inside is dead.
 static void sweep(struct session *s)
 {
     struct err err = {0};
-    size_t before = s->quarantine.n;
+    size_t before;
+    bool ok = true;
 
     if (s->treewatch)
         treewatch_drain(s->treewatch);
-    if (!s->watch_degraded || !s->recording)
-        return;
-    if (!quarantine_sweep(&s->quarantine, &s->rules, &s->covers, &err))
+    before = s->quarantine.n;
+    if (s->treewatch && treewatch_incomplete(s->treewatch))
+        ok = quarantine_sweep(&s->quarantine, &s->rules, &s->covers, &err);
+    else if (s->covers.nlinks)
+        ok = quarantine_restore_links(&s->quarantine, &s->rules, &s->covers, &err);
+    if (!ok)
         tell(s, err.msg);
-    for (size_t i = before; i < s->quarantine.n; i++) {
-        struct file_verdict v;
-
-        file_rules_explain(&s->rules, s->quarantine.items[i].path, ACCESS_WRITE, &v);
-        record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, s->quarantine.items[i].path, NULL, "policy");
-        refuse(s, "create", s->quarantine.items[i].path, v.rule_text, v.remedy);
-    }
+    record_quarantined(s, before);
 }
 
 static bool write_result(struct session *s, struct err *err)
