@@ -17,7 +17,7 @@ def host_works(yard, where):
     """What a person does next, in the repository at `where`."""
     identity = ["-c", "user.name=h", "-c", "user.email=h@example.org"]
     for args in (["status"], ["diff"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "host"], ["log", "-1", "-p"],
-                 ["checkout", "-q", "-b", "other"], ["stash", "list"], ["submodule", "status"], ["gc", "--auto", "-q"]):
+                 ["checkout", "-q", "-b", "other"], ["branch", "more"], ["stash", "list"], ["submodule", "status"], ["gc", "--auto", "-q"]):
         yard.call(["git", "-C", where, *identity, *args])
 
 
@@ -132,7 +132,7 @@ GIT = {
         HOOK.replace("{D}", "/tmp/n/r/.git/hooks") % (CODE, "post-commit", "post-commit"))),
     "a_renamed_tree_brings_no_hook": (repository, "new", "git init -q x; mv x/.git x/dotgit; %s; mv x/dotgit x/.git; mv x new" % (
         HOOK.replace("{D}", "x/dotgit/hooks") % (CODE, "post-commit", "post-commit"))),
-    "a_bare_repository_in_a_directory_runs_nothing": (repository, "data", "git init -q --bare data; printf '[core]\\n\\tbare = false\\n\\tworktree = ..\\n\\tfsmonitor = \"%s; false\"\\n' > data/config" % CODE),
+    "a_bare_repository_in_a_directory_runs_nothing": (repository, "data", "git clone -q --bare . data; " + HOOK.replace("{D}", "data/hooks") % (CODE, "reference-transaction", "reference-transaction")),
     "a_new_git_file_leads_to_no_hook": (repository, "new", "mkdir new; git init -q --separate-git-dir=e new; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config" % CODE),
     "a_new_worktree_brings_no_hook": (repository, "new", "git worktree add -q new -b n; mkdir -p .git/worktrees/new/hooks; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> .git/config" % CODE),
     "a_late_process_plants_no_hook": (repository, ".", "(sleep 0.3; %s) & sleep 0.6" % (HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit"))),
