@@ -73,8 +73,9 @@ def define_home(name, line):
             yard.call(["sh", "-c", "find . -mindepth 1 -delete; rm -rf ~/.ssh ~/.other"])
             secret_home(yard)
 
-        escapes(yard, fill(line, S=where + "/id_rsa", D=where), leaked, (), SEE_ALL, ("--read", "~"), ("--write", "~"),
-                ("--profile", "open"), setup=setup)
+        # Profile open walks the whole machine for what it must cover, which takes its time: once is enough.
+        more = (("--profile", "open"),) if name == "plainly" else ()
+        escapes(yard, fill(line, S=where + "/id_rsa", D=where), leaked, (), SEE_ALL, ("--read", "~"), ("--write", "~"), *more, setup=setup)
     named("a_key_in_the_home_is_not_read_" + name, a_denied_file_is_not_read)
 
 
@@ -442,7 +443,8 @@ print('END')
     for where in (yard.home, yard.root, before):
         for options in ((), SEE_ALL):
             p = with_stdin([yard.binary, "run", *options, "--", "sh", "-c", line], where)
-            check(b"END" in p.stdout, "the attack did not run: %s" % p.stderr)
+            refused = p.returncode == 125 and b"directory" in p.stderr  # to not start is an answer too, here
+            check(b"END" in p.stdout or refused, "the attack did not run: %s" % p.stderr)
             check(SECRET.encode() not in p.stdout, "the key was read through standard input %s with %s" % (where, options))
             found = [f for f in (before + "/pwn", yard.home + "/pwn", yard.root + "/pwn") if os.path.exists(f)]
             check(not found, "made through standard input: %s" % found)

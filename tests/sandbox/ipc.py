@@ -92,7 +92,7 @@ def reach(yard, address, kind, codes, policies):
 def abstract_sockets_of_the_host_are_not_reached(yard):
     for kind, name in sockets(None):
         codes = [CONNECT] + ([SENDTO, SENDMSG, PAIR] if kind == socket.SOCK_DGRAM else [])
-        reach(yard, "\0bawn-test-%s-%d" % (name, os.getpid()), kind, codes, [(), SEE_ALL, ("--profile", "open")])
+        reach(yard, "\0bawn-test-%s-%d" % (name, os.getpid()), kind, codes, [(), SEE_ALL, ("--set", "network.mode=open")])
 
 
 @test
