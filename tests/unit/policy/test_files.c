@@ -335,6 +335,7 @@ static void toolchains_are_what_path_needs(void **state)
                                               "tools",
                                               "opt",
                                               "opt/hello",
+                                              "opt/notes",
                                               ".docker",
                                               ".config",
                                               "work/node_modules",
@@ -361,6 +362,8 @@ static void toolchains_are_what_path_needs(void **state)
     scene_link(&s, claude, "home/.local/bin/claude");
     scene_link(&s, hello, "home/tools/bin/hello");
     scene_link(&s, "/usr/bin/env", "home/tools/bin/env");
+    scene_write(&s, "home/opt/notes/x", "");
+    scene_link(&s, "../../opt/notes", "home/tools/bin/notes"); // a directory is no program
     scene_link(&s, java, "home/.sdkman/candidates/java/current");
     path = xasprintf(
         "relative:.::%s/.cargo/bin:%s/.nvm/versions/node/v20/bin:%s/go/bin:%s/tools/bin:%s/.local/bin:"
