@@ -10,8 +10,10 @@
 // an exec by another of its threads would kill the caller first, and with it the call.
 #include "sandbox/notify_proc.h"
 
+#include <limits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>

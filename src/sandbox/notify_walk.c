@@ -14,6 +14,7 @@
 #include "sandbox/notify_walk.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>

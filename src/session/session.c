@@ -27,7 +27,7 @@
 #include "sandbox/landlock.h"
 #include "sandbox/launch.h"
 #include "sandbox/layout.h"
-#include "sandbox/limits.h"
+#include "sandbox/limitplan.h"
 #include "sandbox/notify.h"
 #include "sandbox/plan.h"
 #include "sandbox/proto.h"
@@ -37,8 +37,6 @@
 #include "session/environment.h"
 #include "session/janitor.h"
 #include "session/version.h"
-
-#define LISTENERS_MAX 1024
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
@@ -67,8 +65,7 @@ struct session {
     struct command **commands;
     size_t ncommands;
     uint32_t next_id;
-    struct notify *listeners[LISTENERS_MAX];
-    size_t nlisteners;
+    struct notify *notify; // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
     uint64_t started_ns;
@@ -178,10 +175,16 @@ static void on_refused(void *ctx, const struct notify_report *r)
     AUTO_FREE char *remedy = NULL;
     const char *rule = r->file ? r->file->rule_text : "network.mode: off";
 
+    if (!strcmp(r->kind, "more")) {
+        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL, "policy");
+        return;
+    }
     if (!r->file)
-        remedy = xasprintf("to allow it: --allow %s", r->subject);
+        remedy = xasprintf("with the host's network: --set network.mode=open");
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
+    if (r->detail)
+        jsontext_text(&detail, "what", r->detail);
     record(s, r->file ? AUDIT_FILE_ACCESS : AUDIT_NETWORK, VERDICT_DENY, rule, r->subject, &detail, "kernel");
     refuse(s, r->kind, r->subject, rule, r->file ? r->file->remedy : remedy);
 }
@@ -305,14 +308,13 @@ static bool on_listener(struct session *s, struct command *c, struct init_msg *m
 
     (void)m;
     (void)c;
-    if (!nfds || s->nlisteners == LISTENERS_MAX)
+    if (!nfds)
         return false;
-    if (!notify_new(s->loop, TAKE_FD(fds[0]), &wants, &handler, &s->listeners[s->nlisteners], &err)) {
-        tell(s, err.msg);
-        return false;
-    }
-    s->nlisteners++;
-    return true;
+    if (s->notify ? notify_add(s->notify, TAKE_FD(fds[0]), &err)
+                  : notify_new(s->loop, TAKE_FD(fds[0]), &wants, &handler, &s->notify, &err))
+        return true;
+    tell(s, err.msg);
+    return false;
 }
 
 static bool on_covered(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
@@ -490,7 +492,7 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
                       (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
-                                       : 0u /* pending: PLAN_OBSERVE */) |
+                                       : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
     // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
     if (!w.own_net && landlock_abi() >= 6)
@@ -786,8 +788,7 @@ bool session_close(struct session *s, struct err *err)
     if (!s)
         return true;
     ok = session_finish(s, err);
-    for (size_t i = 0; i < s->nlisteners; i++)
-        notify_free(s->listeners[i]);
+    notify_free(s->notify);
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);
     rundir_deinit(&s->rundir);

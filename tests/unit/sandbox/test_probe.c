@@ -76,11 +76,12 @@ static bool write_file(const char *path, const char *text)
 
 static bool enter_userns(int more)
 {
-    char map[64];
+    char uids[64], gids[64];
 
-    snprintf(map, sizeof map, "0 %u 1", geteuid());
+    snprintf(uids, sizeof uids, "0 %u 1", geteuid());
+    snprintf(gids, sizeof gids, "0 %u 1", getegid());
     return unshare(CLONE_NEWUSER | more) == 0 && write_file("/proc/self/setgroups", "deny") &&
-           write_file("/proc/self/uid_map", map);
+           write_file("/proc/self/uid_map", uids) && write_file("/proc/self/gid_map", gids);
 }
 
 static bool forbid_namespaces(void)
