@@ -91,6 +91,12 @@ static void the_default_profile_as_a_whole(void **state)
     assert_int_equal(verdict(&s, "/var/lib/x", ACCESS_READ), VERDICT_DENY);
     assert_int_equal(verdict(&s, "/tmp/x", ACCESS_WRITE), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/var/tmp/x", ACCESS_WRITE), VERDICT_ALLOW);
+    // What the host has in a private place is not there; what the run makes there is its own.
+    assert_int_equal(verdict(&s, "/tmp/x", ACCESS_READ), VERDICT_DENY);
+    assert_int_equal(verdict(&s, "/tmp", ACCESS_READ), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "notes.txt", ACCESS_READ), VERDICT_DENY);
+    assert_int_equal(verdict(&s, "notes.txt", ACCESS_WRITE), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "", ACCESS_READ), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/dev/null", ACCESS_WRITE), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/dev/sda", ACCESS_READ), VERDICT_DENY);
     assert_int_equal(verdict(&s, "/proc/1/environ", ACCESS_WRITE), VERDICT_DENY);
@@ -129,6 +135,7 @@ static void a_verdict_names_rule_reason_and_remedy(void **state)
     explain(&s, "notes.txt", ACCESS_READ, &v);
     assert_has(v.reason, "a private home that starts empty");
     assert_string_equal(v.rule_text, "files.write: @home");
+    assert_has(v.remedy, "--read /");
     scene_deinit(&s);
 }
 
@@ -439,7 +446,7 @@ static void secrets_by_name(void **state)
 
     (void)state;
     scene_init(&s);
-    make(&s, "files: {read: [/]}\n", "");
+    make(&s, "files: {read: [~]}\n", "");
     for (size_t i = 0; i < ARRAY_LEN(secret); i++)
         if (verdict(&s, secret[i], ACCESS_READ) != VERDICT_DENY)
             fail_msg("%s can be read", secret[i]);
