@@ -172,7 +172,7 @@ static bool start_command(struct run *r, struct err *err)
 
 static void report(struct run *r, const char *limit)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     if (limit && !r->options.quiet)
         fprintf(stderr, "bawn: ended by the limit %s (limits.%s)\n", limit, limit);

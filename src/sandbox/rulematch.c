@@ -238,17 +238,12 @@ static void forget_resolved(struct rulematch *m)
         }
 }
 
-static char *resolved_parent_cached(struct rulematch *m, const char *path)
-{
-    AUTO_FREE char *parent = path_parent(path);
-
-    return strcmp(path, "/") ? path_normal(resolve_dir(m, parent)->answer, path_base(path)) : xstrdup("/");
-}
-
 static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
 {
     AUTO_FREE char *text = xstrdup(r->path);
+    AUTO_FREE char *parent = NULL;
     struct rule_pattern p = {.rule = r, .fold = r->hook || root_folds};
+    const struct resolved_dir *dir;
     size_t n;
 
     for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
@@ -256,7 +251,10 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
     n = r->glob ? literal_length(m, text) : strlen(text);
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
-        p.prefix = resolved_parent_cached(m, *text ? text : "/");
+        parent = path_parent(*text ? text : "/");
+        dir = resolve_dir(m, parent);
+        p.prefix = *text ? path_normal(dir->answer, path_base(text)) : xstrdup("/");
+        p.no_parent = !dir->exists;
         p.tail = xstrdup("");
     } else {
         p.tail = xstrdup(text + n + 1);

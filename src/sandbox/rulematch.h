@@ -20,6 +20,7 @@ struct rule_pattern {
     char *prefix;   // normal, links resolved as far as it exists
     char *tail;     // glob components below the prefix, lower case when `fold`; "" for a plain path
     char *last;     // last component, lower case when `fold`
+    bool no_parent; // a plain path whose directory did not exist
     bool fold;      // compare without case
     bool last_glob; // `last` has a glob character
     uint32_t hash;  // of the lower-case last component
