@@ -306,6 +306,46 @@ bool cgroup_enter(const struct cgroup *g, pid_t pid, struct err *err)
     return true;
 }
 
+static bool open_inner(const char *dir, const char *file, int flags, int *ret_fd, struct err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/" INNER "%s%s", dir, *file ? "/" : "", file);
+    int fd = open(path, flags | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    *ret_fd = fd;
+    return true;
+}
+
+bool cgroup_open_tasks(const struct cgroup *g, int ret_fds[CGROUP_CONTROLLERS], struct err *err)
+{
+    int fds[CGROUP_CONTROLLERS] = {-1, -1, -1};
+    size_t n = 0;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        if (g->version[c] != 1 || !distinct(g, c))
+            continue;
+        if (!open_inner(g->dir[c], "tasks", O_WRONLY, &fds[n], err)) {
+            while (n > 0)
+                close(fds[--n]);
+            return false;
+        }
+        n++;
+    }
+    memcpy(ret_fds, fds, sizeof fds);
+    return true;
+}
+
+bool cgroup_open_inner(const struct cgroup *g, int *ret_fd, struct err *err)
+{
+    // All of v2 is one directory.
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (g->version[c] == 2)
+            return open_inner(g->dir[c], "", O_RDONLY | O_DIRECTORY, ret_fd, err);
+    *ret_fd = -1;
+    return true;
+}
+
 // --- asking ---
 
 // v1, and the pids controller before 6.11, count at the group of the process, later ones at the group with
