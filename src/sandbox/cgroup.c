@@ -229,7 +229,7 @@ static bool make_one(const struct cgroup_support *s, const struct limits *l, con
         return err_prefix(err, "enabling the %s controller", name);
     g->version[c] = s->version[c];
     g->dir[c] = xasprintf("%s/" PREFIX "%s", s->parent[c], run_id);
-    if (distinct(g, c) && !make_dir(g->dir[c], err)) {
+    if (distinct(g, (int)c) && !make_dir(g->dir[c], err)) {
         free(TAKE_PTR(g->dir[c]));
         return false;
     }
@@ -239,7 +239,7 @@ static bool make_one(const struct cgroup_support *s, const struct limits *l, con
 // Gives up one controller's group, its directory too unless an earlier controller uses it.
 static void drop_one(struct cgroup *g, enum cgroup_controller c)
 {
-    if (g->dir[c] && distinct(g, c)) {
+    if (g->dir[c] && distinct(g, (int)c)) {
         AUTO_FREE char *inner = inner_of(g->dir[c]);
 
         rmdir(inner);

@@ -304,7 +304,7 @@ static pid_t start_under(const struct cgroup *g, int (*fn)(void))
 static pid_t start_inside(const struct cgroup *g, int (*fn)(void))
 {
     struct clone_args args = {.exit_signal = SIGCHLD};
-    int tasks[CGROUP_CONTROLLERS], inner;
+    int tasks[CGROUP_CONTROLLERS], inner = -1;
     struct err err = {0};
     pid_t pid;
 
