@@ -32,9 +32,10 @@ void clock_text(uint64_t wall_ns, char ret[CLOCK_TEXT_SIZE])
     unsigned year = (day - day / 1460u + day / 36524u - day / 146096u) / 365u;
     unsigned of_year = day - (365u * year + year / 4u - year / 100u), month = (5u * of_year + 2u) / 153u;
 
+    // The remainders only tell the compiler what it cannot know: every field keeps its width.
     snprintf(ret, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
-             (unsigned)(year + era * 400u) + (month >= 10u), month < 10u ? month + 3u : month - 9u,
-             of_year - (153u * month + 2u) / 5u + 1u, rest / 3600u, rest / 60u % 60u, rest % 60u,
+             ((unsigned)(year + era * 400u) + (month >= 10u)) % 10000u, (month < 10u ? month + 3u : month - 9u) % 100u,
+             (of_year - (153u * month + 2u) / 5u + 1u) % 100u, rest / 3600u % 100u, rest / 60u % 60u, rest % 60u,
              (unsigned)(wall_ns / 1000u % 1000000u));
 }
 

@@ -3,6 +3,8 @@
 #ifndef BAWN_BASE_JSON_H
 #define BAWN_BASE_JSON_H
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 #include "base/err.h"

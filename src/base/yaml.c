@@ -74,11 +74,15 @@ static bool syntax_error(const yaml_parser_t *p, const char *text, size_t n, str
 {
     const yaml_mark_t *at = &p->problem_mark;
     const char *what = p->problem ? p->problem : "not YAML";
+    char c = byte_at(text, n, at);
 
     if (p->error == YAML_READER_ERROR)
         return err_set(err, ERR_INPUT, "1:1: %s at byte %zu", what, p->problem_offset);
-    if (byte_at(text, n, at) == '\t')
+    if (c == '\t')
         return fail(at, err, "a tab cannot indent YAML; use spaces");
+    if (c == '@' || c == '`' || c == '%')
+        return err_set(err, ERR_INPUT, "%zu:%zu: a text that starts with %c must be quoted", at->line + 1,
+                       at->column + 1, c);
     if (p->context && strcmp(p->context, "while parsing a flow node") != 0)
         return err_set(err, ERR_INPUT, "%zu:%zu: %s, %s", at->line + 1, at->column + 1, what, p->context);
     return fail(at, err, what);

@@ -15,7 +15,7 @@
 #include "policy/load.h"
 #include "session/events.h"
 #include "session/session.h"
-#include "session/stdio.h"
+#include "session/streams.h"
 
 #define REFUSALS_SHOWN 10
 
@@ -144,6 +144,7 @@ static bool open_session(struct run *r, const char *policy_text, struct err *err
         .events = {on_refused, on_note, on_limit, r},
         .argv = r->options.argv,
         .policy_text = policy_text,
+        .leaving = true,
     };
 
     return session_open(&r->loop, &o, &r->session, err);

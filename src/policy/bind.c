@@ -204,7 +204,7 @@ static void bind_initial(struct binder *b)
             bind_field(b, &schema_keys[i], schema_keys[i].initial, NULL);
 }
 
-struct policy *bind_policy(struct arena *arena, struct value *root)
+struct policy *bind_policy(struct arena *arena, struct value *root, const char *file)
 {
     struct policy *p = xcalloc(1, sizeof *p);
     struct binder b = {.arena = arena, .policy = p};
@@ -223,6 +223,7 @@ struct policy *bind_policy(struct arena *arena, struct value *root)
         p->approval.command = bind_words(arena, value_get(reviewer, "command"));
     p->priv = xcalloc(1, sizeof *p->priv);
     p->priv->root = root;
+    p->priv->file = file;
     p->priv->arena = *arena;
     *arena = (struct arena){0};
     return p;

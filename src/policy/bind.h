@@ -8,8 +8,10 @@
 struct policy_priv {
     struct arena arena; // everything of the policy but the struct itself
     struct value *root;
+    const char *file; // of -p, absolute; NULL without
 };
 
-struct policy *bind_policy(struct arena *arena, struct value *root); // takes the arena over
+// Takes the arena over; `file` lives in it.
+struct policy *bind_policy(struct arena *arena, struct value *root, const char *file);
 
 #endif

@@ -3,10 +3,12 @@
 // own places, protected, granted; and nothing grants it.
 #include "policy/files.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/path.h"
+#include "policy/sets.h"
 #include "policy/value.h"
 
 static const char *grant_name(enum file_grant g)
@@ -16,18 +18,29 @@ static const char *grant_name(enum file_grant g)
     return names[g];
 }
 
-// A glob covers what it matches and everything below that.
+static char *lowered(const char *text)
+{
+    char *copy = xstrdup(text);
+
+    for (char *p = copy; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return copy;
+}
+
+// A glob covers what it matches and everything below that. Hooks compare without case, as they are covered:
+// where the file system folds case, `.GIT` is `.git`.
 static bool covers(const struct file_rule *rule, const char *path)
 {
-    AUTO_FREE char *at = NULL;
+    AUTO_FREE char *at = NULL, *pattern = NULL;
 
     if (!rule->glob)
         return path_within(path, rule->path);
-    at = xstrdup(path);
+    at = rule->hook ? lowered(path) : xstrdup(path);
+    pattern = rule->hook ? lowered(rule->path) : xstrdup(rule->path);
     for (;;) {
         char *slash;
 
-        if (glob_match(rule->path, at))
+        if (glob_match(pattern, at))
             return true;
         slash = strrchr(at, '/');
         if (!slash || slash == at)
@@ -93,7 +106,8 @@ static void explain_refusal(struct file_verdict *v, const struct file_rule *rule
 
 // A place that the yard makes itself: what the host has there is not inside.
 struct yard {
-    const char *dir, *what;
+    const char *dir, *what, *rule;
+    bool there; // in this run
     bool read, write;
 };
 
@@ -110,61 +124,59 @@ static bool device(const char *path)
     return false;
 }
 
+// A private place can be written, and what the run wrote there it can read; but the question is about the
+// host's path, and nothing that the host has there is inside. HOME stands first: it may lie below one of the
+// others.
 static bool explain_yard(const struct file_rules *r, const char *path, enum file_access access,
                          struct file_verdict *v)
 {
+    bool node = device(path), tmp = r->private_tmp;
     const struct yard places[] = {
-        {"/proc", "the run's own /proc: its processes and no others", true, false},
-        {"/sys", "the run's own /sys, read-only", true, false},
-        {"/dev", "the yard's own /dev has only null, zero, random, tty and their like",
-         device(path) || !strcmp(path, "/dev"), device(path)},
-        {"/run", "the yard's own /run: empty, the host's sockets are not in it", !strcmp(path, "/run"),
+        {r->home, "a private home that starts empty and ends with the run: the host's files are not in it",
+         "files.write: @home", r->private_home, false, true},
+        {"/proc", "the run's own /proc: its processes and no others", "built in: /proc", true, true, false},
+        {"/sys", "the run's own /sys, read-only", "built in: /sys", true, true, false},
+        {"/dev", "the yard's own /dev has only null, zero, random, tty and their like", "built in: /dev",
+         true, node, node},
+        {"/run", "the yard's own /run: the host's sockets are not in it", "built in: /run", true, false,
          false},
-        {"/tmp", r->private_tmp ? "a private /tmp that starts empty and ends with the run" : "an empty /tmp",
-         r->private_tmp || !strcmp(path, "/tmp"), r->private_tmp},
-        {"/var/tmp", "a private /var/tmp that starts empty and ends with the run", true, true},
-        {r->home ? r->home : "",
-         "a private home that starts empty and ends with the run: the host's files are not in it", true,
-         true},
+        {"/tmp", "a private /tmp that starts empty and ends with the run: the host's files are not in it",
+         "files.write: @tmp", tmp, false, true},
+        {"/tmp", "an empty /tmp: @tmp is not in files.write", "built in: /tmp", !tmp, false, false},
+        {"/var/tmp",
+         "a private /var/tmp that starts empty and ends with the run: the host's files are not in it",
+         "files.write: @tmp", tmp, false, true},
     };
-    const size_t n = ARRAY_LEN(places), var_tmp = n - 2, home = n - 1;
 
-    for (size_t i = 0; i < n; i++) {
-        bool ok = access == ACCESS_WRITE ? places[i].write : places[i].read;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        const struct yard *y = &places[i];
+        bool ok = access == ACCESS_WRITE ? y->write : y->read || !strcmp(path, y->dir);
+        AUTO_FREE char *remedy = NULL;
 
-        if ((i == var_tmp && !r->private_tmp) || (i == home && !r->private_home) ||
-            !path_within(path, places[i].dir))
+        if (!y->there || !path_within(path, y->dir))
             continue;
-        if (i == home)
-            snprintf(v->rule_text, sizeof v->rule_text, "files.write: @home");
-        else if (ok && i >= 4)
-            snprintf(v->rule_text, sizeof v->rule_text, "files.write: @tmp");
-        else
-            snprintf(v->rule_text, sizeof v->rule_text, "built in: %s", places[i].dir);
-        say(v, ok ? VERDICT_ALLOW : VERDICT_DENY, NULL, "%s", places[i].what);
+        remedy = y->write && !ok ? xasprintf("--read %s", path) : NULL;
+        snprintf(v->rule_text, sizeof v->rule_text, "%s", y->rule);
+        say(v, ok ? VERDICT_ALLOW : VERDICT_DENY, remedy, "%s", y->what);
         return true;
     }
-    return false;
-}
-
-static bool yards_own(const struct file_rule *grant, const char *path)
-{
-    static const char *const dirs[] = {"/proc", "/sys", "/dev", "/run", "/tmp"};
-
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        if (path_within(path, dirs[i]))
-            return !grant || !path_within(grant->path, dirs[i]) || !strcmp(grant->path, dirs[i]);
     return false;
 }
 
 // A read grant of "/" does not reach /var/tmp when that is private; of HOME there is none when it is.
 static bool private_place(const struct file_rules *r, const struct file_rule *grant, const char *path)
 {
-    const char *dir = r->private_tmp && path_within(path, "/var/tmp")            ? "/var/tmp"
-                      : r->private_home && r->home && path_within(path, r->home) ? r->home
-                                                                                 : NULL;
+    const char *dir = r->private_home && path_within(path, r->home)     ? r->home
+                      : r->private_tmp && path_within(path, "/var/tmp") ? "/var/tmp"
+                                                                        : NULL;
 
     return dir && (!grant || !path_within(grant->path, dir));
+}
+
+// Inside, the place is the yard's own and no grant reaches into it.
+static bool is_yard(const struct file_rules *r, const struct file_rule *grant, const char *path)
+{
+    return yards_own(grant ? grant->path : NULL, path) || private_place(r, grant, path);
 }
 
 void file_rules_explain(const struct file_rules *r, const char *path, enum file_access access,
@@ -180,10 +192,9 @@ void file_rules_explain(const struct file_rules *r, const char *path, enum file_
         explain_refusal(ret, deny);
         return;
     }
-    if (write && read && strlen(read->path) > strlen(write->path) &&
-        (yards_own(write, path) || private_place(r, write, path)))
+    if (write && read && is_yard(r, write, path))
         grant = read;
-    if ((yards_own(grant, path) || private_place(r, grant, path)) && explain_yard(r, path, access, ret))
+    if (is_yard(r, grant, path) && explain_yard(r, path, access, ret))
         return;
     if (access == ACCESS_WRITE && protect) {
         explain_refusal(ret, protect);

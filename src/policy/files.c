@@ -41,7 +41,8 @@ static bool refuse(const struct policy_item *item, enum file_grant grant, enum e
 
 static bool add_set(struct maker *m, const struct policy_item *item, enum file_grant grant)
 {
-    struct rule_like like = {.grant = grant, .text = item->text, .from = item->from};
+    struct rule_like like = {
+        .grant = grant, .text = arena_strdup(&m->rules.arena, item->text), .from = item->from};
 
     if (!strcmp(item->text, "@system"))
         set_system(&m->rules, &like);
@@ -53,35 +54,6 @@ static bool add_set(struct maker *m, const struct policy_item *item, enum file_g
         set_caches(&m->rules, &like, m->place->home);
     else
         return false; // @tmp, @home: flags; @hooks: later
-    return true;
-}
-
-// What the path leads to. A root of a grant must be there when it is written to, and must not leave the
-// workspace by a link; a refusal holds for the name and for what it leads to.
-static bool add_target(struct maker *m, const struct policy_item *item, const struct rule_like *like,
-                       const char *path, struct err *err)
-{
-    char real[PATH_MAX];
-    bool grants = like->grant == GRANT_READ || like->grant == GRANT_WRITE;
-
-    if (!strcmp(path, m->place->workspace) || !strcmp(path, "/"))
-        return true;
-    if (!realpath(path, real)) {
-        if (like->grant == GRANT_WRITE && (errno == ENOENT || errno == ENOTDIR))
-            return refuse(item, like->grant, ERR_MISSING, "does not exist; create it or remove the entry",
-                          err);
-        if (like->grant == GRANT_WRITE)
-            return refuse(item, like->grant, ERR_SYSTEM, "cannot be reached; check the modes of its parents",
-                          err);
-        return true;
-    }
-    if (!strcmp(path, real))
-        return true;
-    if (grants && path_within(path, m->place->workspace) && !path_within(real, m->place->workspace))
-        return refuse(item, like->grant, ERR_REFUSED,
-                      "is or goes through a link that leads out of the workspace; name the target itself",
-                      err);
-    rule_add(&m->rules, like, real);
     return true;
 }
 
@@ -97,10 +69,61 @@ static char *absolute(const struct maker *m, const char *text, bool glob)
     return base ? path_normal(base, text) : NULL;
 }
 
+// An earlier run may have put a link where the policy names something: below the workspace, below another
+// writable root, or wherever a project's own file says. Followed, it would grant what nobody meant.
+static bool leads_astray(const struct maker *m, const struct policy_item *item, const char *path,
+                         const char *real)
+{
+    const struct policy_list *write = &m->policy->files.write;
+
+    if (path_within(path, m->place->workspace))
+        return !path_within(real, m->place->workspace);
+    if (item->from.layer == LAYER_WORKSPACE)
+        return true;
+    for (size_t i = 0; i < write->n; i++) {
+        AUTO_FREE char *root =
+            write->items[i].text[0] == '@' ? NULL : absolute(m, write->items[i].text, false);
+        char root_real[PATH_MAX];
+
+        if (root && strcmp(path, root) != 0 && path_within(path, root) && realpath(root, root_real) &&
+            !path_within(real, root_real))
+            return true;
+    }
+    return false;
+}
+
+// What the path leads to. A root that can be written must be there; a refusal holds for the name and for what
+// it leads to.
+static bool add_target(struct maker *m, const struct policy_item *item, const struct rule_like *like,
+                       const char *path, struct err *err)
+{
+    char real[PATH_MAX];
+
+    if (!strcmp(path, m->place->workspace) || !strcmp(path, "/"))
+        return true;
+    if (!realpath(path, real)) {
+        if (like->grant == GRANT_WRITE && (errno == ENOENT || errno == ENOTDIR))
+            return refuse(item, like->grant, ERR_MISSING, "does not exist; create it or remove the entry",
+                          err);
+        if (like->grant == GRANT_WRITE)
+            return refuse(item, like->grant, ERR_SYSTEM, "cannot be reached; check the modes of its parents",
+                          err);
+        return true;
+    }
+    if (!strcmp(path, real))
+        return true;
+    if (like->grant <= GRANT_WRITE && leads_astray(m, item, path, real))
+        return refuse(item, like->grant, ERR_REFUSED,
+                      "is or goes through a link that leads elsewhere; name the target itself", err);
+    rule_add(&m->rules, like, real);
+    return true;
+}
+
 static bool add_item(struct maker *m, const struct policy_item *item, enum file_grant grant, struct err *err)
 {
     bool glob = grant >= GRANT_PROTECT && glob_is(item->text);
-    struct rule_like like = {.grant = grant, .glob = glob, .text = item->text, .from = item->from};
+    struct rule_like like = {
+        .grant = grant, .glob = glob, .text = arena_strdup(&m->rules.arena, item->text), .from = item->from};
     AUTO_FREE char *path = NULL;
 
     if (item->text[0] == '@') {
@@ -142,17 +165,14 @@ static void add_policy_file(struct maker *m)
 {
     struct rule_like like = {
         .grant = GRANT_PROTECT, .always = true, .text = "the policy of this run", .from = built_in};
-    const struct value *root = m->policy->priv ? m->policy->priv->root : NULL;
+    const char *file = m->policy->priv ? m->policy->priv->file : NULL;
+    char real[PATH_MAX];
 
-    for (const struct value *v = root ? root->first : NULL; v; v = v->next) {
-        const struct value *c = v->kind == VALUE_MAP && v->first ? v->first : v;
-
-        for (; c; c = c == v ? NULL : c->next)
-            if (c->from.layer == LAYER_FILE) {
-                rule_add(&m->rules, &like, c->from.file);
-                return;
-            }
-    }
+    if (!file)
+        return;
+    rule_add(&m->rules, &like, file);
+    if (realpath(file, real) && strcmp(real, file) != 0)
+        rule_add(&m->rules, &like, real);
 }
 
 // What no policy lifts: bawn's configuration and state, and the files that secrets come from.
@@ -168,7 +188,7 @@ static void add_own(struct maker *m)
         rule_add(&m->rules, &like, m->place->state_dir);
     for (size_t i = 0; i < m->policy->nsecrets; i++) {
         const struct secret *s = &m->policy->secrets[i];
-        AUTO_FREE char *text = xasprintf("secrets.%s", s->name);
+        char *text = arena_printf(&m->rules.arena, "secrets.%s", s->name);
         char real[PATH_MAX];
 
         if (!s->from || strncmp(s->from, "file:/", 6) != 0)
@@ -201,8 +221,10 @@ static void add_hooks(struct maker *m, const struct policy_list *list, enum file
     size_t n = m->rules.n;
 
     for (size_t i = 0; i < list->n; i++) {
-        struct rule_like like = {
-            .grant = grant, .hook = true, .text = list->items[i].text, .from = list->items[i].from};
+        struct rule_like like = {.grant = grant,
+                                 .hook = true,
+                                 .text = arena_strdup(&m->rules.arena, list->items[i].text),
+                                 .from = list->items[i].from};
 
         if (strcmp(like.text, "@hooks") != 0)
             continue;
@@ -227,47 +249,82 @@ static void add_hooks(struct maker *m, const struct policy_list *list, enum file
     }
 }
 
-static int by_strength(const void *a, const void *b)
+static bool before(const struct file_rule *x, const struct file_rule *y)
 {
-    const struct file_rule *x = a, *y = b;
     int c;
 
     if (x->grant != y->grant)
-        return x->grant > y->grant ? -1 : 1;
+        return x->grant > y->grant;
     c = strcmp(x->path, y->path);
-    if (c)
-        return c;
-    return x->always == y->always ? 0 : x->always ? -1 : 1;
+    return c ? c < 0 : x->always && !y->always;
 }
 
-static void rule_free(struct file_rule *r)
+// Merges the neighbouring runs [a, b) and [b, end) into out.
+static void merge_runs(struct file_rule *const *rules, size_t a, size_t b, size_t end, struct file_rule **out)
 {
-    free(r->path);
-    free(r->text);
+    size_t i = a, j = b;
+
+    for (size_t k = a; k < end; k++)
+        out[k] = i < b && (j == end || !before(rules[j], rules[i])) ? rules[i++] : rules[j++];
 }
 
+static size_t run_end(struct file_rule *const *rules, size_t start, size_t n)
+{
+    size_t i = start + 1;
+
+    while (i < n && !before(rules[i], rules[i - 1]))
+        i++;
+    return i < n ? i : n;
+}
+
+// The sets come in order, so the list is a few long runs: merging those takes a third of what sorting would.
+static struct file_rule **sorted(struct rule_list *l)
+{
+    struct file_rule **from = xcalloc(l->n, sizeof(struct file_rule *)),
+                     **to = xcalloc(l->n, sizeof(struct file_rule *));
+
+    for (size_t i = 0; i < l->n; i++)
+        from[i] = &l->items[i];
+    while (l->n && run_end(from, 0, l->n) < l->n) {
+        struct file_rule **turn = from;
+
+        for (size_t a = 0; a < l->n;) {
+            size_t b = run_end(from, a, l->n), end = b < l->n ? run_end(from, b, l->n) : b;
+
+            merge_runs(from, a, b, end, to);
+            a = end;
+        }
+        from = to;
+        to = turn;
+    }
+    free(to);
+    return from;
+}
+
+// In the order of strength, each once.
 static void sort_rules(struct rule_list *l)
 {
-    size_t out = 0;
+    struct file_rule **order = sorted(l), *out = xcalloc(l->n, sizeof *out);
+    size_t n = 0;
 
-    if (l->n)
-        qsort(l->items, l->n, sizeof *l->items, by_strength);
     for (size_t i = 0; i < l->n; i++) {
-        const struct file_rule *last = out ? &l->items[out - 1] : NULL;
+        const struct file_rule *last = n ? &out[n - 1] : NULL;
 
-        if (last && last->grant == l->items[i].grant && last->glob == l->items[i].glob &&
-            !strcmp(last->path, l->items[i].path))
-            rule_free(&l->items[i]);
-        else
-            l->items[out++] = l->items[i];
+        if (!last || last->grant != order[i]->grant || last->glob != order[i]->glob ||
+            strcmp(last->path, order[i]->path) != 0)
+            out[n++] = *order[i];
     }
-    l->n = out;
+    free(order);
+    free(l->items);
+    l->items = out;
+    l->n = l->alloc = n;
 }
 
 static bool granted(const struct rule_list *l, const char *path)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path))
+        if (l->items[i].grant <= GRANT_WRITE && path_within(path, l->items[i].path) &&
+            !yards_own(l->items[i].path, path))
             return true;
     return false;
 }
@@ -280,9 +337,8 @@ bool file_rules_make(const struct policy *p, const struct file_place *place, str
     bool ok = add_lists(&m, err);
 
     if (!ok) {
-        for (size_t i = 0; i < m.rules.n; i++)
-            rule_free(&m.rules.items[i]);
         free(m.rules.items);
+        arena_deinit(&m.rules.arena);
         return false;
     }
     r.root_readable = granted(&m.rules, "/");
@@ -299,18 +355,16 @@ bool file_rules_make(const struct policy *p, const struct file_place *place, str
     sort_rules(&m.rules);
     r.rules = m.rules.items;
     r.n = m.rules.n;
-    r.workspace = xstrdup(place->workspace);
-    r.home = place->home ? xstrdup(place->home) : NULL;
+    r.workspace = arena_strdup(&m.rules.arena, place->workspace);
+    r.home = place->home ? arena_strdup(&m.rules.arena, place->home) : NULL;
+    r.arena = m.rules.arena;
     *ret = r;
     return true;
 }
 
 void file_rules_deinit(struct file_rules *r)
 {
-    for (size_t i = 0; i < r->n; i++)
-        rule_free(&r->rules[i]);
     free(r->rules);
-    free(r->workspace);
-    free(r->home);
+    arena_deinit(&r->arena);
     *r = (struct file_rules){0};
 }

@@ -4,6 +4,7 @@
 #ifndef BAWN_POLICY_FILES_H
 #define BAWN_POLICY_FILES_H
 
+#include "base/arena.h"
 #include "policy/model.h"
 
 // In the order of strength: deny beats protect beats write beats read, at any depth.
@@ -36,8 +37,10 @@ struct file_rules {
     bool private_home;      // "@home" is in write and HOME is not readable
     bool private_tmp;       // "@tmp" is in write
     char *workspace, *home; // copies of the place's
+    struct arena arena;     // every string of these rules
 };
 
+// Origins are the policy's, so the policy must outlive the rules.
 MUST_USE bool file_rules_make(const struct policy *p, const struct file_place *place, struct file_rules *ret,
                               struct err *err);
 void file_rules_deinit(struct file_rules *r);
@@ -51,7 +54,8 @@ struct file_verdict {
 };
 
 // `path` is normal with links resolved by the caller. Yard-owned places (/tmp, /run, /dev, /proc, /sys, the
-// private home) are answered as what they are inside.
+// private home) are answered as what they are inside: a private place can be written, but the host's file at
+// that path is not in it, so reading it is refused.
 void file_rules_explain(const struct file_rules *r, const char *path, enum file_access access,
                         struct file_verdict *ret);
 

@@ -77,15 +77,16 @@ static bool read_workspace(struct arena *a, const struct policy_places *places, 
 }
 
 static bool read_named(struct arena *a, const struct policy_places *places, const char *file,
-                       struct value **ret, struct err *err)
+                       struct layers *l, struct err *err)
 {
     AUTO_FREE char *cwd = file[0] == '/' ? NULL : getcwd(NULL, 0), *path = path_normal(cwd ? cwd : "/", file);
     AUTO_BUF struct buf text;
 
     buf_init(&text, POLICY_FILE_MAX);
-    if (!read_file(a, places, LAYER_FILE, path, &text, ret, err))
+    l->file_path = arena_strdup(a, path);
+    if (!read_file(a, places, LAYER_FILE, path, &text, &l->file, err))
         return false;
-    return *ret || err_set(err, ERR_MISSING, "the policy %s, named by -p, does not exist", path);
+    return l->file || err_set(err, ERR_MISSING, "the policy %s, named by -p, does not exist", path);
 }
 
 static bool read_one(struct arena *a, const struct policy_places *places, enum layer layer, const char *path,
@@ -104,7 +105,7 @@ bool layers_read(struct arena *a, const struct policy_places *places, const stru
     bool ok = true;
 
     if (o->file) {
-        ok = read_named(a, places, o->file, &l.file, err);
+        ok = read_named(a, places, o->file, &l, err);
     } else {
         if (places->config_dir) {
             AUTO_FREE char *path = path_normal(places->config_dir, "policy.yaml");

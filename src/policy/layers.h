@@ -9,6 +9,7 @@
 struct layers {
     struct value *user, *workspace, *file, *managed; // NULL: not there
     bool workspace_trusted;
+    const char *file_path;      // of -p, absolute; NULL without
     const char *workspace_file; // its path; NULL when there is none
     struct buf workspace_text;  // its very bytes
 };

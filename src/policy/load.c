@@ -174,7 +174,7 @@ bool policy_load(const struct policy_places *places, const struct policy_options
     loader_deinit(&l);
     if (!ok || !check_features(root, err))
         return false;
-    *ret = bind_policy(&arena, root);
+    *ret = bind_policy(&arena, root, l.layers.file_path);
     return true;
 }
 

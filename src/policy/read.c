@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/path.h"
+#include "base/utf8.h"
 #include "policy/scalar.h"
 
 struct reader {
@@ -71,6 +71,11 @@ static struct value *read_scalar(struct reader *r, const struct yaml_node *n, co
 
     if (n->kind != YAML_SCALAR || (n->plain && !*n->text)) {
         wrong_kind(r, n, k, element, err);
+        return NULL;
+    }
+    if (utf8_valid_prefix(n->text, strlen(n->text)) != strlen(n->text)) { // options are not read as YAML
+        err_set(err, ERR_INPUT, "is not UTF-8");
+        prefix(r, n->line, n->column, err);
         return NULL;
     }
     if (!scalar_check(&c, type, k->values, n->text, &v->text, err)) {

@@ -7,6 +7,7 @@
 #include "policy/files.h"
 
 struct rule_list {
+    struct arena arena; // of the paths
     struct file_rule *items;
     size_t n, alloc;
 };
@@ -15,7 +16,7 @@ struct rule_list {
 struct rule_like {
     enum file_grant grant;
     bool glob, hook, always, must_exist;
-    const char *text;
+    char *text; // shared by all of them, lives as long as the list's arena
     struct origin from;
 };
 
@@ -32,6 +33,9 @@ void set_hooks(struct rule_list *l, const struct rule_like *like, const char *ro
 void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place);
 
 bool is_system(const char *path); // in one of @system's directories
+// The yard has its own /proc, /sys, /dev, /run and /tmp: a grant reaches into them only when it names
+// something below. `grant` is NULL for none.
+bool yards_own(const char *grant, const char *path);
 // Glob characters of a plain path made plain, for putting a pattern behind it. Owned.
 char *glob_escape(const char *path);
 

@@ -129,7 +129,6 @@ static char *prefix_of(const struct finder *f, const char *dir)
 static bool grant_known(struct finder *f, const char *dir, bool *ret_covered)
 {
     const char *home = f->place->home, *below = home ? path_below(dir, home) : NULL;
-    size_t before = f->rules->n;
 
     *ret_covered = false;
     for (size_t i = 0; below && i < ARRAY_LEN(known); i++) {
@@ -143,20 +142,22 @@ static bool grant_known(struct finder *f, const char *dir, bool *ret_covered)
             w += n;
             w += strspn(w, " ");
         }
-        for (size_t k = before; k < f->rules->n; k++)
+        for (size_t k = f->first; k < f->rules->n; k++)
             *ret_covered |= path_within(dir, f->rules->items[k].path);
         return true;
     }
     return false;
 }
 
-// A file that a link in a bin directory leads to: its tool's directory, else the file alone.
+// A program that a link in a bin directory leads to: its tool's directory, else the file alone.
 static void grant_target(struct finder *f, const char *target)
 {
     AUTO_FREE char *dir = path_parent(target), *prefix = NULL;
+    struct stat st;
     bool covered;
 
-    if (is_system(target) || path_within(target, f->place->workspace) || path_depth(target) < 3)
+    if (is_system(target) || path_within(target, f->place->workspace) || path_depth(target) < 3 ||
+        stat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return;
     if (grant_known(f, dir, &covered) && covered)
         return;
@@ -196,25 +197,35 @@ static void grant_dir(struct finder *f, const char *dir)
         follow_links(f, dir);
 }
 
+// The name that PATH has, when it leads to the directory by a link: tools are called by it, and look beside
+// it. A name is never granted for more than what it leads to would be.
+static void grant_name(struct finder *f, const char *dir, const char *real)
+{
+    AUTO_FREE char *prefix = prefix_of(f, dir), *real_prefix = prefix_of(f, real);
+    char leads_to[PATH_MAX];
+
+    if (prefix && real_prefix && realpath(prefix, leads_to) && !strcmp(leads_to, real_prefix))
+        grant(f, prefix);
+    else
+        grant(f, dir);
+}
+
 static void look_at(struct finder *f, const char *entry)
 {
     const char *home = f->place->home;
     AUTO_FREE char *dir = path_normal("/", entry);
     char real[PATH_MAX];
+    bool covered = false;
 
-    if (is_system(dir) || !realpath(dir, real) || is_system(real))
+    if (is_system(dir) || path_within(dir, f->place->workspace) ||
+        (grant_known(f, dir, &covered) && covered) || !realpath(dir, real) || is_system(real))
         return;
-    // The directory by both names when a link is on the way, as the tools call it by the one in PATH.
-    for (int i = 0; i < 2; i++) {
-        const char *path = i ? real : dir;
-
-        if (i && !strcmp(dir, real))
-            return;
-        if (path_within(path, f->place->workspace) || (home && path_within(home, path)) ||
-            path_depth(path) < 2)
-            continue;
-        grant_dir(f, path);
-    }
+    if (path_within(real, f->place->workspace) || path_within(f->place->workspace, real) ||
+        (home && path_within(home, real)) || path_depth(real) < 2)
+        return;
+    grant_dir(f, real);
+    if (strcmp(dir, real) != 0)
+        grant_name(f, dir, real);
 }
 
 void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place)

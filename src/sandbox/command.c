@@ -77,9 +77,9 @@ static bool drop_capabilities(int cap_last)
 
 // A redirection to a file that lies outside the sandbox's tree must stay reopenable as /dev/stdout and
 // friends, with the access that was given and no more.
-static bool allow_own_redirections(int ruleset, struct err *err)
+static bool allow_own_redirections(int ruleset, unsigned flags, struct err *err)
 {
-    for (int fd = 0; fd < 3; fd++) {
+    for (int fd = 0; fd < 3 && !(flags & PLAN_NESTED); fd++) {
         struct landlock_path path = {.fd = fd};
         struct stat st;
         int mode = fcntl(fd, F_GETFL);
@@ -113,7 +113,7 @@ static void confine(const struct confinement *c, const struct command_spec *s)
 
     if (!drop_capabilities(c->cap_last) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(c, s->id, STAGE_CONFINE, errno, "cannot drop capabilities");
-    ok = c->landlock < 0 || (allow_own_redirections(c->landlock, &err) && landlock_enter(c->landlock, &err));
+    ok = c->landlock < 0 || (allow_own_redirections(c->landlock, flags, &err) && landlock_enter(c->landlock, &err));
     ok = ok && (!(flags & PLAN_PIN_CPUS) || seccomp_load(SECCOMP_PIN_CPUS, &listener, &err));
     ok = ok && seccomp_load(flags & PLAN_NESTED ? SECCOMP_DENY_NESTED : SECCOMP_DENY, &listener, &err);
     // A notifying program comes last: from here on this process waits for the supervisor's answers itself.

@@ -156,9 +156,9 @@ void gitplaces_init(struct gitplaces *g, const struct file_rules *rules)
     struct gather ga = {.g = g};
 
     *g = (struct gitplaces){.rules = rules, .home = rules->home ? xstrdup(rules->home) : NULL};
-    for (size_t i = 0; i < rules->n && !g->any; i++)
-        if (rules->rules[i].hook && rules->rules[i].grant == GRANT_PROTECT)
-            g->any = &rules->rules[i];
+    for (size_t i = 0; i < rules->n; i++)
+        if (rules->rules[i].hook && (!g->any || rules->rules[i].grant < g->any->grant))
+            g->any = &rules->rules[i]; // protected rather than denied, where there are both
     if (!g->any)
         return;
     gather_file(&ga, "/etc/gitconfig");
@@ -263,7 +263,7 @@ const struct file_rule *gitplaces_rule(const struct gitplaces *g, const char *pa
         const struct file_rule *r = &g->rules->rules[i];
         size_t n = strlen(path_base(r->path)), len = strlen(path);
 
-        if (r->hook && r->grant == GRANT_PROTECT && strstr(r->path, ".git/") && len > n &&
+        if (r->hook && r->grant == g->any->grant && strstr(r->path, ".git/") && len > n &&
             path[len - n - 1] == '/' && name_is(path + len - n, path_base(r->path)))
             return r;
     }

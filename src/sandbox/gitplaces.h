@@ -17,7 +17,7 @@ enum gitplaces_seen { // what a directory listing showed
 };
 
 struct gitplaces {
-    const struct file_rule *any; // what a place is put down to; NULL: the policy does not protect hooks
+    const struct file_rule *any; // what a place is put down to; NULL: the policy says nothing of hooks
     const struct file_rules *rules;
     char *home;
     struct strlist global_hooks; // core.hooksPath of the user's own configuration, as written

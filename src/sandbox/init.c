@@ -187,8 +187,10 @@ static bool prepare_landlock(struct init *in, struct err *err)
     struct landlock_wants wants = {.paths = paths, .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
     bool ok;
 
-    paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
-    for (uint32_t i = 1; i < plan->head->nops; i++) {
+    // What may mount (nested) can have no file rules.
+    if (!wants.no_files)
+        paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
+    for (uint32_t i = 1; !wants.no_files && i < plan->head->nops; i++) {
         const struct mount_op *op = &plan->ops[i];
         bool writable = (op->kind == MOUNT_BIND && (op->flags & MOUNT_WRITABLE)) ||
                         (op->kind == MOUNT_TMPFS && !(op->flags & MOUNT_SEALED)) || op->kind == MOUNT_DEV ||

@@ -107,6 +107,11 @@ bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *
     return true;
 }
 
+bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err)
+{
+    return add_path(ruleset_fd, path, handled_rights(landlock_abi()), err);
+}
+
 bool landlock_enter(int ruleset_fd, struct err *err)
 {
     if (syscall(LL_SYS_RESTRICT_SELF, ruleset_fd, 0) == 0)

@@ -2,7 +2,6 @@
 // How a rule's text becomes a pattern:
 //   /w/**/.env         prefix /w            tail **/.env
 //   /w/secrets/**      prefix /w/secrets    no tail: covering the directory covers what is below it
-//   /w/.git/hooks      of @hooks: prefix /w, tail **/.git/hooks, as it holds in nested repositories too
 // The workspace, the home directory and the writable roots are literal even when their names have glob
 // characters: a directory called "[old]" must not turn the rules below it into something else.
 #include "sandbox/rulematch.h"
@@ -183,6 +182,69 @@ void rulematch_add_path(struct rulematch *m, const char *path, const struct file
     pattern_index(m, (struct rule_pattern){.rule = rule, .prefix = xstrdup(path), .tail = xstrdup("")});
 }
 
+struct resolved_dir {
+    struct resolved_dir *next;
+    char *asked, *answer;
+    bool exists;
+};
+
+// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once, from its
+// parent's answer.
+static const struct resolved_dir *resolve_dir(struct rulematch *m, const char *dir)
+{
+    struct resolved_dir **slot = &m->resolved[name_hash(dir) % RULEMATCH_BUCKETS], *d;
+    const struct resolved_dir *up;
+    AUTO_FREE char *parent = NULL;
+    char target[PATH_MAX];
+    ssize_t n;
+
+    for (d = *slot; d; d = d->next)
+        if (!strcmp(d->asked, dir))
+            return d;
+    d = xcalloc(1, sizeof *d);
+    d->asked = xstrdup(dir);
+    d->exists = true;
+    if (!strcmp(dir, "/")) {
+        d->answer = xstrdup("/");
+    } else {
+        parent = path_parent(dir);
+        up = resolve_dir(m, parent);
+        d->answer = path_normal(up->answer, path_base(dir));
+        // EINVAL: there, and no link.
+        n = up->exists ? readlink(d->answer, target, sizeof target) : -1;
+        if (n < 0) {
+            d->exists = up->exists && errno == EINVAL;
+        } else {
+            free(d->answer);
+            d->answer = path_resolved(dir);
+            d->exists = access(d->answer, F_OK) == 0;
+        }
+    }
+    d->next = *slot; // the recursion may have filled it meanwhile
+    *slot = d;
+    return d;
+}
+
+static void forget_resolved(struct rulematch *m)
+{
+    for (size_t i = 0; i < RULEMATCH_BUCKETS; i++)
+        while (m->resolved[i]) {
+            struct resolved_dir *d = m->resolved[i];
+
+            m->resolved[i] = d->next;
+            free(d->asked);
+            free(d->answer);
+            free(d);
+        }
+}
+
+static char *resolved_parent_cached(struct rulematch *m, const char *path)
+{
+    AUTO_FREE char *parent = path_parent(path);
+
+    return strcmp(path, "/") ? path_normal(resolve_dir(m, parent)->answer, path_base(path)) : xstrdup("/");
+}
+
 static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
 {
     AUTO_FREE char *text = xstrdup(r->path);
@@ -192,22 +254,14 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
     for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
         text[n - 3] = '\0';
     n = r->glob ? literal_length(m, text) : strlen(text);
-    if (r->hook && !r->glob)
-        for (size_t i = 0; i < m->rules->n; i++) {
-            const struct file_rule *w = &m->rules->rules[i];
-            const char *below = w->grant == GRANT_WRITE ? path_below(text, w->path) : NULL;
-
-            if (below && *below)
-                n = (size_t)(below - text) - 1;
-        }
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
-        p.prefix = path_resolved_parent(*text ? text : "/");
+        p.prefix = resolved_parent_cached(m, *text ? text : "/");
         p.tail = xstrdup("");
     } else {
-        p.tail = r->glob ? xstrdup(text + n + 1) : xasprintf("**/%s", text + n + 1);
+        p.tail = xstrdup(text + n + 1);
         text[n] = '\0';
-        p.prefix = path_resolved(*text ? text : "/");
+        p.prefix = xstrdup(resolve_dir(m, *text ? text : "/")->answer);
     }
     pattern_index(m, p);
 }
@@ -223,6 +277,7 @@ void rulematch_init(struct rulematch *m, const struct file_rules *rules)
     for (size_t i = 0; i < rules->n; i++)
         if (rules->rules[i].grant >= GRANT_PROTECT)
             add_rule(m, &rules->rules[i], folds);
+    forget_resolved(m);
 }
 
 void rulematch_deinit(struct rulematch *m)
@@ -235,7 +290,6 @@ void rulematch_deinit(struct rulematch *m)
     free(m->items);
     free(m->globs);
     strlist_deinit(&m->roots);
-    strlist_deinit(&m->notes);
     *m = (struct rulematch){0};
 }
 

@@ -34,7 +34,7 @@ struct rulematch {
     uint32_t *globs;                     // patterns with a glob in the last component
     size_t nglobs;
     struct strlist roots; // writable roots: links resolved, existing, outermost only
-    struct strlist notes; // sentences about rules that cannot be held as written
+    struct resolved_dir *resolved[RULEMATCH_BUCKETS]; // directories resolved so far; while the rules are read
 };
 
 void rulematch_init(struct rulematch *m, const struct file_rules *rules);

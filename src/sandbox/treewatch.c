@@ -266,7 +266,7 @@ static void name_came(struct treewatch *w, uint32_t tag, struct buf *path, const
         rule = NULL;
     if (rule)
         treewatch_note(w, buf_cstr(path), rule, false);
-    if (is_dir && !(rule && rule->grant == GRANT_DENY))
+    if (is_dir)
         treewatch_scan_later(w, tag, name);
     if (inside)
         note_inside(w, tag, path);
@@ -494,6 +494,11 @@ void treewatch_drain(struct treewatch *w)
 bool treewatch_incomplete(const struct treewatch *w)
 {
     return w->blind.n || w->blind_overflowed || w->broken || w->appeared.overflowed;
+}
+
+int treewatch_fd(const struct treewatch *w)
+{
+    return w->set.fd;
 }
 
 void treewatch_free(struct treewatch *w)

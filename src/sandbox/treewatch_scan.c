@@ -56,7 +56,7 @@ static bool on_entry(void *ctx, struct walk_dir *dir, const struct walk_entry *e
         dir->seen |= gitplaces_see(e->name);
     if (rule && !treewatch_known(w, e->path))
         treewatch_note(w, e->path, rule, w->full);
-    return e->type == DT_DIR && !(rule && rule->grant == GRANT_DENY);
+    return e->type == DT_DIR;
 }
 
 static void on_listed(void *ctx, struct walk_dir *dir)
@@ -146,7 +146,7 @@ static bool scan_next(struct treewatch *w, uint64_t now, bool patient, struct er
 {
     while (w->nscans) {
         struct scan_request r = w->scans[--w->nscans];
-        AUTO_FREE char *name = r.name;
+        AUTO_FREE char *name UNUSED = r.name; // freed at the end of this round
 
         w->full = false;
         if (scan_begin(w, &r, err))

@@ -27,7 +27,7 @@
 #include "sandbox/landlock.h"
 #include "sandbox/launch.h"
 #include "sandbox/layout.h"
-#include "sandbox/limits.h"
+#include "sandbox/limitplan.h"
 #include "sandbox/notify.h"
 #include "sandbox/plan.h"
 #include "sandbox/proto.h"
@@ -38,8 +38,6 @@
 #include "session/janitor.h"
 #include "session/version.h"
 
-#define LISTENERS_MAX 1024
-
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
 struct session {
@@ -49,7 +47,6 @@ struct session {
     struct file_rules rules;
     struct cover_list covers;
     struct treewatch *treewatch;
-    bool watch_degraded;
     struct launched init;
     bool launched, killed, reaped, finished;
     bool ready;       // init said so
@@ -68,8 +65,7 @@ struct session {
     struct command **commands;
     size_t ncommands;
     uint32_t next_id;
-    struct notify *listeners[LISTENERS_MAX];
-    size_t nlisteners;
+    struct notify *notify; // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
     uint64_t started_ns;
@@ -121,23 +117,29 @@ static void send_cover(struct session *s, const char *path, bool mask, bool is_d
     init_send(s->init.sock, &m, NULL, 0);
 }
 
+static void record_quarantined(struct session *s, size_t from)
+{
+    for (size_t i = from; i < s->quarantine.n; i++) {
+        const struct quarantined *q = &s->quarantine.items[i];
+        AUTO_JSONTEXT struct jsontext_object detail = {0};
+        struct file_verdict v;
+
+        file_rules_explain(&s->rules, q->path, ACCESS_WRITE, &v);
+        jsontext_text(&detail, "moved_to", q->moved);
+        record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
+        refuse(s, "create", q->path, v.rule_text, v.remedy);
+    }
+}
+
 static void take_into_quarantine(struct session *s, const char *path, const struct file_rule *rule)
 {
-    AUTO_JSONTEXT struct jsontext_object detail = {0};
-    struct file_verdict v;
+    size_t before = s->quarantine.n;
     struct err err = {0};
-    bool moved = false;
+    bool moved;
 
-    if (!quarantine_take(&s->quarantine, &s->rules, path, rule, &moved, &err)) {
+    if (!quarantine_take(&s->quarantine, &s->rules, path, rule, &moved, &err))
         tell(s, err.msg);
-        return;
-    }
-    if (!moved)
-        return;
-    file_rules_explain(&s->rules, path, ACCESS_WRITE, &v);
-    jsontext_text(&detail, "moved_to", s->quarantine.items[s->quarantine.n - 1].moved);
-    record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, path, &detail, "policy");
-    refuse(s, "create", path, v.rule_text, v.remedy);
+    record_quarantined(s, before);
 }
 
 static void on_appeared(void *ctx, const char *path, bool is_dir, const struct file_rule *rule)
@@ -163,7 +165,6 @@ static void on_degraded(void *ctx, const char *why)
 {
     struct session *s = ctx;
 
-    s->watch_degraded = true;
     record(s, AUDIT_NOTE, VERDICT_DENY, NULL, why, NULL, "policy");
 }
 
@@ -174,10 +175,16 @@ static void on_refused(void *ctx, const struct notify_report *r)
     AUTO_FREE char *remedy = NULL;
     const char *rule = r->file ? r->file->rule_text : "network.mode: off";
 
+    if (!strcmp(r->kind, "more")) {
+        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL, "policy");
+        return;
+    }
     if (!r->file)
-        remedy = xasprintf("to allow it: --allow %s", r->subject);
+        remedy = xasprintf("with the host's network: --set network.mode=open");
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
+    if (r->detail)
+        jsontext_text(&detail, "what", r->detail);
     record(s, r->file ? AUDIT_FILE_ACCESS : AUDIT_NETWORK, VERDICT_DENY, rule, r->subject, &detail, "kernel");
     refuse(s, r->kind, r->subject, rule, r->file ? r->file->remedy : remedy);
 }
@@ -301,14 +308,13 @@ static bool on_listener(struct session *s, struct command *c, struct init_msg *m
 
     (void)m;
     (void)c;
-    if (!nfds || s->nlisteners == LISTENERS_MAX)
+    if (!nfds)
         return false;
-    if (!notify_new(s->loop, TAKE_FD(fds[0]), &wants, &handler, &s->listeners[s->nlisteners], &err)) {
-        tell(s, err.msg);
-        return false;
-    }
-    s->nlisteners++;
-    return true;
+    if (s->notify ? notify_add(s->notify, TAKE_FD(fds[0]), &err)
+                  : notify_new(s->loop, TAKE_FD(fds[0]), &wants, &handler, &s->notify, &err))
+        return true;
+    tell(s, err.msg);
+    return false;
 }
 
 static bool on_covered(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
@@ -443,7 +449,8 @@ static bool make_record(struct session *s, struct err *err)
 
 static bool arm_limits(struct session *s, struct err *err)
 {
-    struct janitor_work work = {s->init.pidfd, &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
+    struct janitor_work work = {s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir,
+                                &s->cgroup_support, &s->rules, &s->covers};
 
     if (!janitor_start(&work, &s->janitor, err))
         return false;
@@ -482,13 +489,16 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     layout_host_sockets(&sockets);
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? PLAN_OWN_NET : PLAN_SCOPE_ABSTRACT) |
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
                       (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
                                        : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    if (!p->nested && landlock_abi() > 0)
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
+    if (!w.own_net && landlock_abi() >= 6)
+        plan.head.flags |= PLAN_SCOPE_ABSTRACT;
+    if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
         plan.head.flags |= PLAN_LANDLOCK;
     plan.head.hostname = plan_string(&plan, "bawn");
     plan.head.cwd = plan_string(&plan, s->options.places.workspace);
@@ -551,6 +561,8 @@ static bool open_all(struct session *s, struct err *err)
         return false;
     environment_make(p, &s->options.places, &s->env);
     s->state = SESSION_OPEN;
+    for (size_t i = 0; i < s->covers.notes.n; i++)
+        tell(s, s->covers.notes.items[i]);
     if (!treewatch_start(s->treewatch, &s->covers, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, on_init, s, err))
         return false;
@@ -691,24 +703,23 @@ void session_set_result(struct session *s, const struct command *c)
         s->end.exit_status = c->exit_code;
 }
 
+// After the last process inside is dead.
 static void sweep(struct session *s)
 {
     struct err err = {0};
-    size_t before = s->quarantine.n;
+    size_t before;
+    bool ok = true;
 
     if (s->treewatch)
         treewatch_drain(s->treewatch);
-    if (!s->watch_degraded || !s->recording)
-        return;
-    if (!quarantine_sweep(&s->quarantine, &s->rules, &s->covers, &err))
+    before = s->quarantine.n;
+    if (s->treewatch && treewatch_incomplete(s->treewatch))
+        ok = quarantine_sweep(&s->quarantine, &s->rules, &s->covers, &err);
+    else if (s->covers.nlinks)
+        ok = quarantine_restore_links(&s->quarantine, &s->rules, &s->covers, &err);
+    if (!ok)
         tell(s, err.msg);
-    for (size_t i = before; i < s->quarantine.n; i++) {
-        struct file_verdict v;
-
-        file_rules_explain(&s->rules, s->quarantine.items[i].path, ACCESS_WRITE, &v);
-        record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, s->quarantine.items[i].path, NULL, "policy");
-        refuse(s, "create", s->quarantine.items[i].path, v.rule_text, v.remedy);
-    }
+    record_quarantined(s, before);
 }
 
 static bool write_result(struct session *s, struct err *err)
@@ -763,10 +774,12 @@ bool session_finish(struct session *s, struct err *err)
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
         tell(s, "a control group could not be removed: a process is still in it");
+    treewatch_free(TAKE_PTR(s->treewatch));
     janitor_dismiss(&s->janitor);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);
-    janitor_await(&s->janitor);
+    if (!s->options.leaving)
+        janitor_await(&s->janitor);
     await_death(s);
     return ok;
 }
@@ -778,8 +791,7 @@ bool session_close(struct session *s, struct err *err)
     if (!s)
         return true;
     ok = session_finish(s, err);
-    for (size_t i = 0; i < s->nlisteners; i++)
-        notify_free(s->listeners[i]);
+    notify_free(s->notify);
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);
     rundir_deinit(&s->rundir);

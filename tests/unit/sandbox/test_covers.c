@@ -397,15 +397,28 @@ static void a_rule_through_a_link_covers_the_real_path(void **state)
     is(f, "real/plain/key", COVER_MASK);
 }
 
-static void plain_hook_rules_hold_in_nested_repositories(void **state)
+static void plain_hook_rules_hold_where_they_say_only(void **state)
 {
     struct fixture *f = *state;
 
     tree_rule(&f->tree, GRANT_WRITE, "ws", false);
-    tree_rule(&f->tree, GRANT_PROTECT, "ws/.envrc", true);
-    tree_file(&f->tree, "ws/a/b/.envrc", "x");
+    tree_rule(&f->tree, GRANT_PROTECT, "ws/bin", true);
+    tree_file(&f->tree, "ws/bin/x", "x");
+    tree_file(&f->tree, "ws/a/bin/x", "x");
     find(f);
-    is(f, "ws/a/b/.envrc", COVER_READONLY);
+    is(f, "ws/bin", COVER_READONLY);
+    is_not(f, "ws/a/bin");
+}
+
+static void denied_hooks_are_masked_in_bare_repositories_too(void **state)
+{
+    struct fixture *f = *state;
+
+    tree_rule(&f->tree, GRANT_WRITE, "ws", false);
+    tree_rule(&f->tree, GRANT_DENY, "ws/**/.git/hooks", true);
+    tree_run(&f->tree, "git init -q --bare b");
+    find(f);
+    is(f, "ws/b/hooks", COVER_MASK);
 }
 
 static void very_deep_trees_are_walked_to_the_end(void **state)
@@ -490,7 +503,8 @@ int main(void)
         T(hook_names_compare_without_case_and_others_with),
         T(a_root_whose_name_is_a_glob_is_taken_literally),
         T(a_rule_through_a_link_covers_the_real_path),
-        T(plain_hook_rules_hold_in_nested_repositories),
+        T(plain_hook_rules_hold_where_they_say_only),
+        T(denied_hooks_are_masked_in_bare_repositories_too),
         T(very_deep_trees_are_walked_to_the_end),
         T(a_directory_that_cannot_be_read_is_masked_as_a_whole),
         T(the_cost_stays_near_its_target),

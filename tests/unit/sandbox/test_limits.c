@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "sandbox/limits.h"
+#include "sandbox/limitplan.h"
 
 static const struct limits all = {.wall_ms = 1000,
                                   .cpu = 2,

@@ -11,8 +11,8 @@
 //   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied
 // The caller's descriptors are never set non-blocking: their open file description is shared with others.
 // Terminals and pipes are opened anew through /proc/self/fd instead.
-#ifndef BAWN_SESSION_STDIO_H
-#define BAWN_SESSION_STDIO_H
+#ifndef BAWN_SESSION_STREAMS_H
+#define BAWN_SESSION_STREAMS_H
 
 #include <termios.h>
 

@@ -11,7 +11,7 @@
 // not use more,
 //              but must share those with whoever else is on them. It is no substitute for a fraction.
 // disk         the largest file (RLIMIT_FSIZE), and the size of each private tmpfs.
-#include "sandbox/limits.h"
+#include "sandbox/limitplan.h"
 
 #include <stdio.h>
 

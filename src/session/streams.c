@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "session/stdio.h"
+#include "session/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// Performing what makes, moves and removes names: mkdir, mknod, symlink, link, rename, unlink, rmdir, truncate.
+//
+// Each names entries of directories and never follows a link in the last place, so holding the directories open makes
+// it sound: what is decided on (directory, name) is what is done. The text of a symbolic link is of no concern: opens
+// are decided on what they arrive at. A name made here is the caller's in every respect (same user, its umask).
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "sandbox/notify_may.h"
+#include "sandbox/notify_move.h"
+
+static bool is_dots(const char *base)
+{
+    size_t n = strcspn(base, "/");
+
+    return base[0] == '.' && (n == 1 || (n == 2 && base[1] == '.'));
+}
+
+// Where an entry is to be made, moved or removed. `root_errno` is for the path "/", which has no directory.
+static int walk_to_entry(const struct call *c, int dir, const char *path, int root_errno, struct found *ret)
+{
+    int e = walk(c, dir, path, WALK_PARENT, ret);
+
+    return e ? e : ret->parent < 0 ? root_errno : 0;
+}
+
+static bool exists(int parent, const char *base, struct statx *ret)
+{
+    char name[NAME_MAX + 2];
+
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "/"), base);
+    return statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, ret) == 0;
+}
+
+static void remember(const struct call *c, const struct found *f, bool own)
+{
+    struct statx what;
+
+    if (own && exists(f->parent, f->base, &what))
+        names_own(&c->n->names, &what);
+}
+
+static int make(const struct request *r, const struct found *f)
+{
+    int done = -1;
+
+    if (r->kind == REQUEST_MKDIR)
+        done = mkdirat(f->parent, f->base, r->mode & 07777);
+    else if (r->kind == REQUEST_MKNOD)
+        done = mknodat(f->parent, f->base, r->mode, 0);
+    else
+        done = symlinkat(r->path[0], f->parent, f->base);
+    return done < 0 ? errno : 0;
+}
+
+static int perform_make(const struct call *c, const struct request *r)
+{
+    AUTO_FOUND struct found f = FOUND_NONE;
+    int which = r->kind == REQUEST_SYMLINK;
+    struct caller who = {0};
+    struct statx what;
+    bool own = false;
+    mode_t old;
+    int e;
+
+    if (r->kind == REQUEST_SYMLINK && !r->path[0][0])
+        return ENOENT;
+    e = walk_to_entry(c, r->dir[which], r->path[which], EEXIST, &f);
+    if (!e && (is_dots(f.base) || exists(f.parent, f.base, &what)))
+        e = EEXIST;
+    // mknod(2): devices need a capability that no caller has.
+    if (!e && r->kind == REQUEST_MKNOD && (S_ISCHR(r->mode) || S_ISBLK(r->mode)))
+        e = EPERM;
+    if (!e)
+        e = may_make(c, f.parent, f.base, &own);
+    if (!e)
+        e = call_caller(c, &who);
+    if (e)
+        return e;
+    old = umask(who.umask);
+    e = make(r, &f);
+    umask(old);
+    if (!e)
+        remember(c, &f, own);
+    return e;
+}
+
+// The new name of a link or rename. Over what is there already: that must be removable.
+static int may_arrive(const struct call *c, const struct found *to, bool *ret_own)
+{
+    struct statx what;
+
+    if (exists(to->parent, to->base, &what)) {
+        *ret_own = names_is_own(&c->n->names, &what);
+        return may_remove(c, to->parent, to->base);
+    }
+    return may_make(c, to->parent, to->base, ret_own);
+}
+
+static int perform_link(const struct call *c, const struct request *r)
+{
+    AUTO_FOUND struct found from = FOUND_NONE;
+    AUTO_FOUND struct found to = FOUND_NONE;
+    struct statx what;
+    char source[16];
+    bool own;
+    int e;
+
+    if (r->flags & ~(unsigned)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+        return EINVAL;
+    // linkat(2): an empty path needs a capability that no caller has; /proc/self/fd/N is the other way.
+    e = walk(c, r->dir[0], r->path[0], r->flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : WALK_NOFOLLOW, &from);
+    if (!e && from.obj < 0)
+        e = ENOENT;
+    if (!e)
+        e = walk_to_entry(c, r->dir[1], r->path[1], EEXIST, &to);
+    if (!e && (is_dots(to.base) || exists(to.parent, to.base, &what)))
+        e = EEXIST;
+    if (!e)
+        e = object_look(from.obj, &what);
+    // A second name would be a way around the rules of the first: both reading and writing must be granted.
+    if (!e)
+        e = may_open(c, &from, &what, O_WRONLY);
+    if (!e)
+        e = may_make(c, to.parent, to.base, &own);
+    if (e)
+        return e;
+    snprintf(source, sizeof source, "%d", from.obj);
+    if (linkat(c->n->fds, source, to.parent, to.base, AT_SYMLINK_FOLLOW) < 0)
+        return errno;
+    remember(c, &to, own);
+    return 0;
+}
+
+// Below a directory that moves, names move along that nobody asked about. With EXDEV the caller copies, as between file
+// systems, and each name is decided for itself.
+static int may_move_tree(const struct call *c, const struct found *from, const struct found *to)
+{
+    char old[PATH_MAX], new[PATH_MAX];
+    struct statx what;
+    int e;
+
+    if (!exists(from->parent, from->base, &what) || !S_ISDIR(what.stx_mode))
+        return 0;
+    e = entry_path(c->n, from->parent, from->base, old);
+    if (!e)
+        e = entry_path(c->n, to->parent, to->base, new);
+    return e ? e : move_changes_cover(&c->n->names.match, old, new) ? EXDEV : 0;
+}
+
+static int may_rename(const struct call *c, const struct request *r, const struct found *from, const struct found *to,
+                      bool *ret_own)
+{
+    int e = may_remove(c, from->parent, from->base);
+
+    if (!e)
+        e = may_arrive(c, to, ret_own);
+    if (!e)
+        e = may_move_tree(c, from, to);
+    if (!e && (r->flags & RENAME_EXCHANGE))
+        e = may_move_tree(c, to, from);
+    return e;
+}
+
+static int perform_rename(const struct call *c, const struct request *r)
+{
+    AUTO_FOUND struct found from = FOUND_NONE;
+    AUTO_FOUND struct found to = FOUND_NONE;
+    struct statx what;
+    bool own = false;
+    int e;
+
+    if (r->flags & RENAME_WHITEOUT)
+        return EPERM;
+    e = walk_to_entry(c, r->dir[0], r->path[0], EBUSY, &from);
+    if (!e)
+        e = walk_to_entry(c, r->dir[1], r->path[1], EBUSY, &to);
+    // With dots in the end the kernel refuses in any case, and says how; so it does for what is not there.
+    if (!e && !is_dots(from.base) && !is_dots(to.base) && exists(from.parent, from.base, &what))
+        e = may_rename(c, r, &from, &to, &own);
+    if (e)
+        return e;
+    if (renameat2(from.parent, from.base, to.parent, to.base, r->flags) < 0)
+        return errno;
+    remember(c, &to, own);
+    return 0;
+}
+
+static int perform_unlink(const struct call *c, const struct request *r)
+{
+    AUTO_FOUND struct found f = FOUND_NONE;
+    struct statx what;
+    int e;
+
+    if (r->flags & ~(unsigned)AT_REMOVEDIR)
+        return EINVAL;
+    e = walk_to_entry(c, r->dir[0], r->path[0], r->flags & AT_REMOVEDIR ? EBUSY : EISDIR, &f);
+    if (!e && !is_dots(f.base) && exists(f.parent, f.base, &what))
+        e = may_remove(c, f.parent, f.base);
+    if (e)
+        return e;
+    return unlinkat(f.parent, f.base, (int)r->flags) < 0 ? errno : 0;
+}
+
+static int perform_truncate(const struct call *c, const struct request *r)
+{
+    AUTO_FOUND struct found f = FOUND_NONE;
+    AUTO_CLOSE int fd = -1;
+    struct rlimit limit;
+    struct statx what;
+    char number[16];
+    int e;
+
+    if ((int64_t)r->value < 0)
+        return EINVAL;
+    e = walk(c, r->dir[0], r->path[0], WALK_FOLLOW, &f);
+    if (!e && f.obj < 0)
+        e = ENOENT;
+    if (!e)
+        e = object_look(f.obj, &what);
+    if (!e && !S_ISREG(what.stx_mode))
+        e = S_ISDIR(what.stx_mode) ? EISDIR : EINVAL;
+    if (!e)
+        e = may_open(c, &f, &what, O_WRONLY);
+    if (!e && (prlimit(c->tid, RLIMIT_FSIZE, NULL, &limit) < 0 || r->value > limit.rlim_cur))
+        e = EFBIG;
+    if (e)
+        return e;
+    // Not truncate(2) itself: it would wait for whoever holds a lease on the file.
+    snprintf(number, sizeof number, "%d", f.obj);
+    fd = openat(c->n->fds, number, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 || ftruncate(fd, (off_t)r->value) < 0 ? errno : 0;
+}
+
+void perform_name(const struct call *c, const struct request *r)
+{
+    int e = ENOSYS;
+
+    switch (r->kind) {
+    case REQUEST_MKDIR:
+    case REQUEST_MKNOD:
+    case REQUEST_SYMLINK:
+        e = perform_make(c, r);
+        break;
+    case REQUEST_LINK:
+        e = perform_link(c, r);
+        break;
+    case REQUEST_RENAME:
+        e = perform_rename(c, r);
+        break;
+    case REQUEST_UNLINK:
+        e = perform_unlink(c, r);
+        break;
+    case REQUEST_TRUNCATE:
+        e = perform_truncate(c, r);
+        break;
+    default:
+        break;
+    }
+    if (e)
+        call_fail(c, e);
+    else
+        call_done(c);
+}
