@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. A filter stops a call of a program inside and puts it on the listener; here it is received and
-// answered, one after the other, within the callback: observed (notify_observe.c, notify_net.c) or performed
-// (notify_open.c, notify_change.c). Nothing waits: an answer that depends on somebody else is given by a process of
-// its own (notify_wait.c). A round of the event loop takes one call of each listener, so a flood from inside shares the
-// loop with everything else.
+// Theory of operation. A filter stops a call of a program inside and puts it on the listener; here it is
+// received and answered, one after the other, within the callback: observed (notify_observe.c, notify_net.c)
+// or performed (notify_open.c, notify_change.c). Nothing waits: an answer that depends on somebody else is
+// given by a process of its own (notify_wait.c). A round of the event loop takes one call of each listener,
+// so a flood from inside shares the loop with everything else.
 //
-// What is whose. A notification holds the registers of the call, copied by the kernel. Strings are in the program's
-// memory: another thread, another process that maps it or a debugger inside can change them at any moment. A call that
-// is continued reads them again. So what is continued can be anything, and in strict mode nothing is continued but
+// What is whose. A notification holds the registers of the call, copied by the kernel. Strings are in the
+// program's memory: another thread, another process that maps it or a debugger inside can change them at any
+// moment. A call that is continued reads them again. So what is continued can be anything, and in strict mode
+// nothing is continued but
 //   open with O_PATH   gives a name and nothing else (notify_open.c)
-//   bind               a socket's name holds nothing that anybody could read or run; to move it is a call of its own
-//   connect, sendto    the network namespace decides, the answer here is only friendlier
-//   unknown calls      the filter notifies none that strict has no handler for; one that came in with a newer filter
+//   bind               a socket's name holds nothing that anybody could read or run; to move it is a call of
+//   its own connect, sendto    the network namespace decides, the answer here is only friendlier unknown
+//   calls      the filter notifies none that strict has no handler for; one that came in with a newer filter
 //                      is answered ENOSYS, not continued
-// All opens are performed, also those of read-only system trees and of the yard's own places: whether a path leads there
-// is known only when it has been walked, and then the kernel would walk it again.
+// All opens are performed, also those of read-only system trees and of the yard's own places: whether a path
+// leads there is known only when it has been walked, and then the kernel would walk it again.
 //
-// Rights. Work is done with the supervisor's credentials: same user, same groups, and no capability in force (a
-// supervisor that has some lays them down for the time). What it has more than its callers is that it owns their user
-// namespace; that matters in their /proc only (notify_proc.c). The callers' Landlock domain does not bind it: the
-// mounts give the same rights, and mounts that are not the sandbox's are refused (notify_mounts.c).
+// Rights. Work is done with the supervisor's credentials: same user, same groups, and no capability in force
+// (a supervisor that has some lays them down for the time). What it has more than its callers is that it owns
+// their user namespace; that matters in their /proc only (notify_proc.c). The callers' Landlock domain does
+// not bind it: the mounts give the same rights, and mounts that are not the sandbox's are refused
+// (notify_mounts.c).
 //
-// What strict does not cover, as no call that opens or makes a name is in it: stat and the names in a directory;
-// executing a denied file; the mode, owner, times and attributes of a protected one. Masks and read-only mounts cover
-// these for what was there at the start. On a file system that ignores case a rule should name every spelling.
+// What strict does not cover, as no call that opens or makes a name is in it: stat and the names in a
+// directory; executing a denied file; the mode, owner, times and attributes of a protected one. Masks and
+// read-only mounts cover these for what was there at the start. On a file system that ignores case a rule
+// should name every spelling.
 #include "sandbox/notify.h"
 
 #include <errno.h>
@@ -138,8 +141,8 @@ static void drop(struct listener *l)
     free(l);
 }
 
-// RECV waits when there is nothing, so it is done once for each time that the listener was found readable. When the
-// caller died in between it does not wait but says ENOENT.
+// RECV waits when there is nothing, so it is done once for each time that the listener was found readable.
+// When the caller died in between it does not wait but says ENOENT.
 static bool receive(struct notify *n, int listener, struct call *ret)
 {
     memset(n->notif, 0, n->notif_size);
@@ -209,9 +212,10 @@ static bool take_sizes(struct notify *n, struct err *err)
     struct seccomp_notif_sizes sizes;
 
     if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the kernel has no seccomp user notification (Linux 5.0): files.strict and the record of "
-                       "refused crossings need it");
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "the kernel has no seccomp user notification (Linux 5.0): files.strict and the record of "
+            "refused crossings need it");
     n->notif_size = sizes.seccomp_notif > sizeof *n->notif ? sizes.seccomp_notif : sizeof *n->notif;
     n->notif = xcalloc(1, n->notif_size);
     return true;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a caller asked for: its registers (which the kernel copied for us), and the strings they point to, which stay
-// in the caller's memory and may change at any time. Everything is read once; whoever decides and whoever performs
-// works on that one copy.
+// What a caller asked for: its registers (which the kernel copied for us), and the strings they point to,
+// which stay in the caller's memory and may change at any time. Everything is read once; whoever decides and
+// whoever performs works on that one copy.
 //
-// A caller whose memory is closed to us (it runs a program that its user may not read) cannot be served: EACCES.
+// A caller whose memory is closed to us (it runs a program that its user may not read) cannot be served:
+// EACCES.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -60,7 +61,8 @@ bool call_valid(const struct call *c)
     return ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-// The second number of an NS line is the one in the sandbox's pid namespace; without one of its own the first.
+// The second number of an NS line is the one in the sandbox's pid namespace; without one of its own the
+// first.
 static pid_t inner_pid(const char *text, const char *key)
 {
     const char *at = strstr(text, key);

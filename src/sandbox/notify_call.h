@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One intercepted call on its way to an answer, and the state of a run that the parts of notify share (internal).
+// One intercepted call on its way to an answer, and the state of a run that the parts of notify share
+// (internal).
 //
-// Errors here are answers: unless a comment says otherwise a function that prepares an answer returns 0, or the errno
-// that the caller inside is to get.
+// Errors here are answers: unless a comment says otherwise a function that prepares an answer returns 0, or
+// the errno that the caller inside is to get.
 #ifndef BAWN_SANDBOX_NOTIFY_CALL_H
 #define BAWN_SANDBOX_NOTIFY_CALL_H
 
@@ -53,7 +54,8 @@ void call_fail(const struct call *c, int sys);
 void call_done(const struct call *c); // returns 0
 // Puts a copy of fd into the caller as the call's result.
 int call_give(const struct call *c, int fd, bool cloexec);
-// Still the same caller: /proc/TID and memory that were looked at before are its own, not those of a later TID.
+// Still the same caller: /proc/TID and memory that were looked at before are its own, not those of a later
+// TID.
 bool call_valid(const struct call *c);
 
 // The caller's memory. A string must end within cap bytes (ENAMETOOLONG).
@@ -62,7 +64,7 @@ int call_bytes(const struct call *c, uint64_t addr, void *ret, size_t n);
 
 struct caller {
     mode_t umask;
-    pid_t tgid;                  // as seen here
+    pid_t tgid;                    // as seen here
     pid_t tgid_inside, tid_inside; // as the sandbox's /proc names them
 };
 int call_caller(const struct call *c, struct caller *ret);
@@ -86,10 +88,10 @@ enum request_kind {
 // The arguments of a call that names files, whichever spelling of it was used.
 struct request {
     enum request_kind kind;
-    int dir[2];         // AT_FDCWD or a descriptor of the caller
-    unsigned flags;     // of open, or AT_* or RENAME_*
+    int dir[2];     // AT_FDCWD or a descriptor of the caller
+    unsigned flags; // of open, or AT_* or RENAME_*
     mode_t mode;
-    uint64_t value;     // length or device number
+    uint64_t value;         // length or device number
     char path[2][PATH_MAX]; // [1] is the new name of link, rename and symlink; [0] of symlink is its text
 };
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Performing what makes, moves and removes names: mkdir, mknod, symlink, link, rename, unlink, rmdir, truncate.
+// Performing what makes, moves and removes names: mkdir, mknod, symlink, link, rename, unlink, rmdir,
+// truncate.
 //
-// Each names entries of directories and never follows a link in the last place, so holding the directories open makes
-// it sound: what is decided on (directory, name) is what is done. The text of a symbolic link is of no concern: opens
-// are decided on what they arrive at. A name made here is the caller's in every respect (same user, its umask).
+// Each names entries of directories and never follows a link in the last place, so holding the directories
+// open makes it sound: what is decided on (directory, name) is what is done. The text of a symbolic link is
+// of no concern: opens are decided on what they arrive at. A name made here is the caller's in every respect
+// (same user, its umask).
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,9 +87,10 @@ static int perform_make(const struct call *c, const struct request *r)
     old = umask(who.umask);
     e = make(r, &f);
     umask(old);
-    if (!e)
-        remember(c, &f, own);
-    return e;
+    if (e)
+        return refused_by_mounts(c, e, f.parent, f.base);
+    remember(c, &f, own);
+    return 0;
 }
 
 // The new name of a link or rename. Over what is there already: that must be removable.
@@ -132,13 +135,13 @@ static int perform_link(const struct call *c, const struct request *r)
         return e;
     snprintf(source, sizeof source, "%d", from.obj);
     if (linkat(c->n->fds, source, to.parent, to.base, AT_SYMLINK_FOLLOW) < 0)
-        return errno;
+        return refused_by_mounts(c, errno, to.parent, to.base);
     remember(c, &to, own);
     return 0;
 }
 
-// Below a directory that moves, names move along that nobody asked about. With EXDEV the caller copies, as between file
-// systems, and each name is decided for itself.
+// Below a directory that moves, names move along that nobody asked about. With EXDEV the caller copies, as
+// between file systems, and each name is decided for itself.
 static int may_move_tree(const struct call *c, const struct found *from, const struct found *to)
 {
     char old[PATH_MAX], new[PATH_MAX];
@@ -153,8 +156,8 @@ static int may_move_tree(const struct call *c, const struct found *from, const s
     return e ? e : move_changes_cover(&c->n->names.match, old, new) ? EXDEV : 0;
 }
 
-static int may_rename(const struct call *c, const struct request *r, const struct found *from, const struct found *to,
-                      bool *ret_own)
+static int may_rename(const struct call *c, const struct request *r, const struct found *from,
+                      const struct found *to, bool *ret_own)
 {
     int e = may_remove(c, from->parent, from->base);
 
@@ -186,7 +189,7 @@ static int perform_rename(const struct call *c, const struct request *r)
     if (e)
         return e;
     if (renameat2(from.parent, from.base, to.parent, to.base, r->flags) < 0)
-        return errno;
+        return refused_by_mounts(c, errno, to.parent, to.base);
     remember(c, &to, own);
     return 0;
 }
@@ -204,7 +207,7 @@ static int perform_unlink(const struct call *c, const struct request *r)
         e = may_remove(c, f.parent, f.base);
     if (e)
         return e;
-    return unlinkat(f.parent, f.base, (int)r->flags) < 0 ? errno : 0;
+    return unlinkat(f.parent, f.base, (int)r->flags) < 0 ? refused_by_mounts(c, errno, f.parent, f.base) : 0;
 }
 
 static int perform_truncate(const struct call *c, const struct request *r)
@@ -234,7 +237,9 @@ static int perform_truncate(const struct call *c, const struct request *r)
     // Not truncate(2) itself: it would wait for whoever holds a lease on the file.
     snprintf(number, sizeof number, "%d", f.obj);
     fd = openat(c->n->fds, number, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 || ftruncate(fd, (off_t)r->value) < 0 ? errno : 0;
+    if (fd < 0)
+        return refused_by_mounts(c, errno, f.obj, NULL);
+    return ftruncate(fd, (off_t)r->value) < 0 ? errno : 0;
 }
 
 void perform_name(const struct call *c, const struct request *r)

@@ -9,7 +9,8 @@
 
 #define DNS_NAME_SIZE 256 // RFC 1035 3.1: at most 255 bytes on the wire
 
-// False when it is no query with one well-formed question of letters, digits, '-' and '_'. Lower case, no last dot.
+// False when it is no query with one well-formed question of letters, digits, '-' and '_'. Lower case, no
+// last dot.
 bool dns_question(const uint8_t *query, size_t n, char ret[DNS_NAME_SIZE]);
 
 #endif

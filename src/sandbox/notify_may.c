@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verdicts of strict mode. All of them are about objects and directories that are held open, by the tree they lie in
-// and the path they have now:
-//   host   deny and protect rules, here; what no rule grants is left to the mounts, which know the right errno
-//   yard   everything: there is nothing of the host in it
-//   proc   by the caller (notify_proc.c)
-//   outside  nothing, but for what the caller holds a descriptor of already
+// Verdicts of strict mode. All of them are about objects and directories that are held open, by the tree they
+// lie in and the path they have now:
+//   host   deny and protect rules, here; what no rule grants is left to the mounts, which know the right
+//   errno yard   everything: there is nothing of the host in it proc   by the caller (notify_proc.c) outside
+//   nothing, but for what the caller holds a descriptor of already
 #include "sandbox/notify_may.h"
 
 #include <errno.h>
@@ -32,8 +31,8 @@ static enum tree tree_at(const struct call *c, const struct statx *what)
     return mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id);
 }
 
-// Objects of no mount of the sandbox: the caller holds a descriptor already (a pipe, a memfd, a redirection that came
-// from outside), and gets no more access by opening it again.
+// Objects of no mount of the sandbox: the caller holds a descriptor already (a pipe, a memfd, a redirection
+// that came from outside), and gets no more access by opening it again.
 static int may_open_held(const struct found *f, const struct statx *what, int flags)
 {
     int mode = fcntl(f->obj, F_GETFL);
@@ -41,8 +40,8 @@ static int may_open_held(const struct found *f, const struct statx *what, int fl
 
     if (fstatfs(f->obj, &fs) == 0 && fs.f_type == PIPEFS_MAGIC)
         return 0;
-    if (mode < 0 || (mode & O_PATH) || (!S_ISREG(what->stx_mode) && !S_ISCHR(what->stx_mode) &&
-                                        !S_ISFIFO(what->stx_mode)))
+    if (mode < 0 || (mode & O_PATH) ||
+        (!S_ISREG(what->stx_mode) && !S_ISCHR(what->stx_mode) && !S_ISFIFO(what->stx_mode)))
         return EACCES;
     if ((mode & O_ACCMODE) == O_RDWR)
         return 0;
@@ -51,7 +50,8 @@ static int may_open_held(const struct found *f, const struct statx *what, int fl
     return open_writes(flags) ? EACCES : 0;
 }
 
-// What the rules say about a file of the host. What they do not grant the mounts refuse, with the errno that is right.
+// What the rules say about a file of the host. What they do not grant the mounts refuse, with the errno that
+// is right.
 static int may_open_host(const struct call *c, int obj, const struct statx *what, int flags)
 {
     enum file_access access = open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
@@ -140,4 +140,14 @@ int may_remove(const struct call *c, int parent, const char *base)
         return 0;
     names_report_rule(c, ACCESS_WRITE, path, rule);
     return EACCES;
+}
+
+int refused_by_mounts(const struct call *c, int sys, int fd, const char *base)
+{
+    char path[PATH_MAX];
+
+    if ((sys == EROFS || sys == EACCES) &&
+        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/')
+        names_report_ungranted(c, path);
+    return sys;
 }

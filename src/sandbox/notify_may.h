@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strict mode: whether an object may be opened, and a name made or taken away (internal to notify). Refusals are
-// reported here.
+// Strict mode: whether an object may be opened, and a name made or taken away (internal to notify). Refusals
+// are reported here.
 #ifndef BAWN_SANDBOX_NOTIFY_MAY_H
 #define BAWN_SANDBOX_NOTIFY_MAY_H
 
@@ -13,9 +13,12 @@ bool open_writes(int flags); // opening with these flags changes something
 
 // With the flags of open(2) in force.
 int may_open(const struct call *c, const struct found *f, const struct statx *what, int flags);
-// A name that is not there yet. *ret_own: it will be the run's own under a deny glob (names_own, when it is made).
+// A name that is not there yet. *ret_own: it will be the run's own under a deny glob (names_own, when it is
+// made).
 int may_make(const struct call *c, int parent, const char *base, bool *ret_own);
 // A name that is there: unlinking, renaming, renaming over.
 int may_remove(const struct call *c, int parent, const char *base);
+// After a change failed with this errno; base NULL: the object itself. Returns the errno.
+int refused_by_mounts(const struct call *c, int sys, int fd, const char *base);
 
 #endif

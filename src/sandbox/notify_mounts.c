@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The yard's own file systems (private /tmp, /dev, /proc …) are recognised by what they are: of a kind that lives in
-// memory, and on a device that the supervisor's own namespace has no mount of. Everything else counts as the host's.
+// The yard's own file systems (private /tmp, /dev, /proc …) are recognised by what they are: of a kind that
+// lives in memory, and on a device that the supervisor's own namespace has no mount of. Everything else
+// counts as the host's.
 #include "sandbox/notify_mounts.h"
 
 #include <fcntl.h>
@@ -30,7 +31,8 @@ static int by_id(const void *a, const void *b)
     return by_number(&((const struct mount_entry *)a)->id, &((const struct mount_entry *)b)->id);
 }
 
-// "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue" (proc(5)); fields have no spaces.
+// "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue" (proc(5)); fields have no
+// spaces.
 static bool parse_line(const char *line, struct mount_line *ret)
 {
     const char *type = strstr(line, " - ");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which part of the sandbox's tree an object lies in, by the mount it was reached through (internal to notify).
+// Which part of the sandbox's tree an object lies in, by the mount it was reached through (internal to
+// notify).
 #ifndef BAWN_SANDBOX_NOTIFY_MOUNTS_H
 #define BAWN_SANDBOX_NOTIFY_MOUNTS_H
 

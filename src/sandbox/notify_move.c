@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a rule covers depends on the whole path. So a rename of a directory can take a name out of a deny rule, or bring
-// a prepared tree under a protect rule (evil/ with hooks in it becomes .git/), without anybody naming the name.
+// What a rule covers depends on the whole path. So a rename of a directory can take a name out of a deny
+// rule, or bring a prepared tree under a protect rule (evil/ with hooks in it becomes .git/), without anybody
+// naming the name.
 //
-// A rule's tail of components is run over a path like a pattern over a string: the state is the set of places in the
-// tail at which one may stand after the directory's components. What can match below depends on that set alone. A move
-// is harmless when nothing becomes possible that must not: for protect the set at the new place is within the set at
-// the old one, for deny the other way round. `**/.env` stands in its two first places everywhere, so all but a few odd
-// renames pass.
+// A rule's tail of components is run over a path like a pattern over a string: the state is the set of places
+// in the tail at which one may stand after the directory's components. What can match below depends on that
+// set alone. A move is harmless when nothing becomes possible that must not: for protect the set at the new
+// place is within the set at the old one, for deny the other way round. `**/.env` stands in its two first
+// places everywhere, so all but a few odd renames pass.
 #include "sandbox/notify_move.h"
 
 #include <ctype.h>
@@ -82,7 +83,8 @@ static uint64_t places_after(const struct tail *t, const char *path)
         path += n;
         path += *path == '/';
     }
-    // At the end of the tail one is covered oneself: whoever moves such a directory was asked about it by name.
+    // At the end of the tail one is covered oneself: whoever moves such a directory was asked about it by
+    // name.
     return places & ((1ull << t->n) - 1);
 }
 

@@ -5,8 +5,8 @@
 
 #include "sandbox/rulematch.h"
 
-// True when renaming the directory could take a name below it out of a deny rule or bring one under a protect rule; says
-// yes when in doubt. Both paths normal, links resolved.
+// True when renaming the directory could take a name below it out of a deny rule or bring one under a protect
+// rule; says yes when in doubt. Both paths normal, links resolved.
 bool move_changes_cover(const struct rulematch *m, const char *from, const char *to);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run's own names. A deny glob like **/.env is about the host's files; a program that writes a .env of its own may
-// read it again. Observing, that is told by name. Strictly, it is told by object (device, inode and time of birth), as
-// the host may put its own file in that place; for a directory, everything below it is the run's own as far as this
-// glob goes.
+// A run's own names. A deny glob like **/.env is about the host's files; a program that writes a .env of its
+// own may read it again. Observing, that is told by name. Strictly, it is told by object (device, inode and
+// time of birth), as the host may put its own file in that place; for a directory, everything below it is the
+// run's own as far as this glob goes.
 //
-// Speed. Both modes remember directories. Strictly: the rule that covers the directory, so only the last component is
-// matched anew. Observing: that an ordinary name in it may be written; ordinary is one that no rule ends in, so all
-// such names in one directory have the same answer. Rules never change during a run.
+// Speed. Both modes remember directories. Strictly: the rule that covers the directory, so only the last
+// component is matched anew. Observing: that an ordinary name in it may be written; ordinary is one that no
+// rule ends in, so all such names in one directory have the same answer. Rules never change during a run.
 #include "sandbox/notify_names.h"
 
 #include <errno.h>
@@ -87,7 +87,8 @@ void names_deinit(struct names *n)
     *n = (struct names){0};
 }
 
-// The slot for a directory given by its first len bytes; *ret_hit when it is the one in it. NULL: too long a path.
+// The slot for a directory given by its first len bytes; *ret_hit when it is the one in it. NULL: too long a
+// path.
 static struct name_cache_entry *cached(struct names *n, const char *dir, size_t len, bool *ret_hit)
 {
     struct name_cache_entry *e = &n->cache[hash(dir, len) % NAMES_CACHE];
@@ -122,7 +123,10 @@ enum name_class name_class(struct names *n, const char *path, struct file_verdic
     }
     if (ret->rule && ret->rule->grant == GRANT_DENY)
         return NAME_DENIED;
-    return ret->rule && ret->rule->grant == GRANT_PROTECT ? NAME_PROTECTED : NAME_UNGRANTED;
+    if (ret->rule && ret->rule->grant == GRANT_PROTECT)
+        return NAME_PROTECTED;
+    // The yard's own places that cannot be written are nobody's rule, and nothing of the host is in them.
+    return ret->rule || !strcmp(ret->rule_text, "none") ? NAME_UNGRANTED : NAME_FREE;
 }
 
 static const struct file_rule *stronger(const struct file_rule *a, const struct file_rule *b)
@@ -170,7 +174,8 @@ bool name_could_be_denied(const struct names *n, const char *path)
 
 static struct identity identity_of(const struct statx *what)
 {
-    struct identity id = {.dev = (uint64_t)what->stx_dev_major << 32 | what->stx_dev_minor, .ino = what->stx_ino};
+    struct identity id = {.dev = (uint64_t)what->stx_dev_major << 32 | what->stx_dev_minor,
+                          .ino = what->stx_ino};
 
     if (what->stx_mask & STATX_BTIME)
         id.born = (uint64_t)what->stx_btime.tv_sec * 1000000000u + what->stx_btime.tv_nsec;
@@ -220,8 +225,7 @@ bool name_denied_but_own(struct names *n, int root, const char *path, const stru
         const struct file_rule *r = rulematch_find(&n->match, prefix, slash + 1);
 
         if (r && r->grant == GRANT_DENY &&
-            (!r->glob || r->always ||
-             (whole ? what && !names_is_own(n, what) : !own_at(n, root, prefix))))
+            (!r->glob || r->always || (whole ? what && !names_is_own(n, what) : !own_at(n, root, prefix))))
             return false;
         whole = false;
         *slash = '\0';
@@ -249,13 +253,23 @@ void names_report(const struct call *c, const char *kind, const char *subject, c
     c->n->handler.refused(c->n->handler.ctx, &r);
 }
 
+void names_report_ungranted(const struct call *c, const char *path)
+{
+    struct file_verdict v;
+
+    file_rules_explain(c->n->rules, path, ACCESS_WRITE, &v);
+    if (v.verdict != VERDICT_ALLOW && (v.rule || !strcmp(v.rule_text, "none")))
+        names_report(c, "write", path, NULL, &v);
+}
+
 void names_report_rule(const struct call *c, enum file_access access, const char *path,
                        const struct file_rule *rule)
 {
     struct file_verdict v;
 
     file_rules_explain(c->n->rules, path, access, &v);
-    // The rules as text may know less than as matched (links on the way, case): then the rule speaks for itself.
+    // The rules as text may know less than as matched (links on the way, case): then the rule speaks for
+    // itself.
     if (v.verdict == VERDICT_ALLOW || !v.rule || v.rule->grant != rule->grant) {
         v = (struct file_verdict){.rule = rule};
         snprintf(v.rule_text, sizeof v.rule_text, "%s: %s",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traffic of a sandbox without a network: its network namespace has a loopback interface and nothing else, so nothing
-// leaves whatever is answered here. What is meant for elsewhere is put on record and answered ENETUNREACH, what a
-// machine without a network says. Port 53 counts as elsewhere also on loopback (a resolver of the host listens on
-// 127.0.0.53): nobody inside can serve a port below 1024.
+// Traffic of a sandbox without a network: its network namespace has a loopback interface and nothing else, so
+// nothing leaves whatever is answered here. What is meant for elsewhere is put on record and answered
+// ENETUNREACH, what a machine without a network says. Port 53 counts as elsewhere also on loopback (a
+// resolver of the host listens on 127.0.0.53): nobody inside can serve a port below 1024.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Observing: what would this call touch, and do the rules refuse it? Then it is put on record and the call goes on, to
-// be refused by the kernel. A look costs a walk, so the commonest harmless opens are let through by their words.
+// Observing: what would this call touch, and do the rules refuse it? Then it is put on record and the call
+// goes on, to be refused by the kernel. A look costs a walk, so the commonest harmless opens are let through
+// by their words.
 //
-// One thing is answered here: making a protected name is EACCES. Names below a git directory that the run itself makes
-// are no hooks of anybody yet: `git init` and `git clone` go on (quarantine.c looks at them afterwards).
+// One thing is answered here: making a protected name is EACCES. Names below a git directory that the run
+// itself makes are no hooks of anybody yet: `git init` and `git clone` go on (quarantine.c looks at them
+// afterwards).
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,7 +51,8 @@ static void note_own(const struct call *c, const char *path, bool is_dir, enum n
 {
     struct names *n = &c->n->names;
 
-    if (is_dir && !strcmp(path_base(path), ".git") && n->own_repos.n < NAMES_OWN_MAX && !is_in_own_repo(n, path))
+    if (is_dir && !strcmp(path_base(path), ".git") && n->own_repos.n < NAMES_OWN_MAX &&
+        !is_in_own_repo(n, path))
         strlist_add(&n->own_repos, path);
     if (!name_could_be_denied(n, path))
         return;
@@ -84,7 +87,8 @@ static int observe_open(const struct call *c, const struct request *r)
 
     if (!(r->flags & WRITES) || (r->flags & O_PATH) || !strcmp(r->path[0], "/dev/null"))
         return 0;
-    if (walk(c, r->dir[0], r->path[0], (r->flags & O_NOFOLLOW) || exclusive ? WALK_NOFOLLOW : WALK_FOLLOW, &f) != 0)
+    if (walk(c, r->dir[0], r->path[0], (r->flags & O_NOFOLLOW) || exclusive ? WALK_NOFOLLOW : WALK_FOLLOW,
+             &f) != 0)
         return 0;
     if (f.obj >= 0) {
         // A jump to a pipe or socket is no path.

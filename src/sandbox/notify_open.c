@@ -3,21 +3,23 @@
 //
 //   1. walk to the object, or to the directory in which it would be made
 //   2. look at it: which tree it lies in, what it is, what the rules say about its path
-//   3. open that very object again through our /proc/self/fd, with the caller's flags, or make the name, always
+//   3. open that very object again through our /proc/self/fd, with the caller's flags, or make the name,
+//   always
 //      exclusively (when somebody else was faster, start over with what is there now)
 //   4. put the descriptor into the caller
-// Between 2 and 3 the object cannot be exchanged, as it is held. Its name can change, by hands of the host only: what
-// the caller could not have opened by name a moment ago was not denied a moment ago.
+// Between 2 and 3 the object cannot be exchanged, as it is held. Its name can change, by hands of the host
+// only: what the caller could not have opened by name a moment ago was not denied a moment ago.
 //
-// Nothing here may wait: objects are opened with O_NONBLOCK, which is taken off afterwards. What would have waited (a
-// FIFO without a peer, a file under somebody's lease) is left to a short-lived process (notify_wait.c). Terminals are
-// opened with O_NOCTTY, or ours could become the caller's choice; so a session leader inside gets its terminal by
-// TIOCSCTTY, as login_tty(3) does, not by opening one. /dev/tty is opened as the terminal that it stands for.
+// Nothing here may wait: objects are opened with O_NONBLOCK, which is taken off afterwards. What would have
+// waited (a FIFO without a peer, a file under somebody's lease) is left to a short-lived process
+// (notify_wait.c). Terminals are opened with O_NOCTTY, or ours could become the caller's choice; so a session
+// leader inside gets its terminal by TIOCSCTTY, as login_tty(3) does, not by opening one. /dev/tty is opened
+// as the terminal that it stands for.
 //
-// O_PATH is the one open that goes on by itself: it is in the flags, which no memory holds, and such a descriptor gives
-// nothing that the name does not give to stat, chdir and exec, which are not mediated either. To read through it, link
-// it, or open something below it are calls of their own, decided on the object. (The kernel could not hand one over,
-// either: ADDFD takes none.)
+// O_PATH is the one open that goes on by itself: it is in the flags, which no memory holds, and such a
+// descriptor gives nothing that the name does not give to stat, chdir and exec, which are not mediated
+// either. To read through it, link it, or open something below it are calls of their own, decided on the
+// object. (The kernel could not hand one over, either: ADDFD takes none.)
 //
 // Device numbers are those that the yard's /dev has: every other mount of the sandbox is nodev.
 #include <errno.h>
@@ -31,7 +33,7 @@
 #include "sandbox/notify_proc.h"
 
 #define RACES_MAX 8
-#define RACED (-1) // no errno: start over
+#define RACED (-1)                                               // no errno: start over
 #define STATUS_FLAGS (O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME) // what F_SETFL keeps or sets
 #define OPEN_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
 
@@ -118,7 +120,7 @@ static int open_object(const struct call *c, const struct request *r, struct fou
         return give_and_close(c, fd, flags);
     if (errno == EAGAIN && !(flags & O_NONBLOCK) && S_ISREG(what.stx_mode))
         return open_fifo_or_leased(c, f->obj, flags);
-    return errno;
+    return open_writes(flags) ? refused_by_mounts(c, errno, f->obj, NULL) : errno;
 }
 
 static int open_terminal(const struct call *c, const struct request *r, int flags)
@@ -154,12 +156,13 @@ static int open_new(const struct call *c, const struct request *r, struct found 
     if (e)
         return e;
     old = umask(who.umask);
-    fd = openat(f->parent, f->base, (flags & ~O_TRUNC) | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                r->mode & 07777);
+    fd =
+        openat(f->parent, f->base,
+               (flags & ~O_TRUNC) | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, r->mode & 07777);
     sys = errno;
     umask(old);
     if (fd < 0)
-        return sys == EEXIST && !(flags & O_EXCL) ? RACED : sys;
+        return sys == EEXIST && !(flags & O_EXCL) ? RACED : refused_by_mounts(c, sys, f->parent, f->base);
     if (own && object_look(fd, &what) == 0)
         names_own(&c->n->names, &what);
     return give_and_close(c, fd, flags);
@@ -168,13 +171,15 @@ static int open_new(const struct call *c, const struct request *r, struct found 
 // The flags as open(2) takes them: what it does not know or does not heed is dropped.
 static int take_flags(unsigned given, int *ret)
 {
-    unsigned known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC |
-                     O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_TMPFILE;
+    unsigned known = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |
+                     O_ASYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC |
+                     O_TMPFILE;
 
     given &= known;
     if ((given & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
         return EINVAL; // since Linux 6.4; open(2) BUGS
-    if ((given & OPEN_TMPFILE) && ((given & O_TMPFILE) != O_TMPFILE || (given & O_ACCMODE) == O_RDONLY || (given & O_CREAT)))
+    if ((given & OPEN_TMPFILE) &&
+        ((given & O_TMPFILE) != O_TMPFILE || (given & O_ACCMODE) == O_RDONLY || (given & O_CREAT)))
         return EINVAL;
     *ret = (int)given;
     return 0;
@@ -185,7 +190,8 @@ static int try_open(const struct call *c, const struct request *r, int flags)
     bool exclusive = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
     AUTO_FOUND struct found f = FOUND_NONE;
     struct statx what;
-    int e = walk(c, r->dir[0], r->path[0], (flags & O_NOFOLLOW) || exclusive ? WALK_NOFOLLOW : WALK_FOLLOW, &f);
+    int e =
+        walk(c, r->dir[0], r->path[0], (flags & O_NOFOLLOW) || exclusive ? WALK_NOFOLLOW : WALK_FOLLOW, &f);
 
     if (e)
         return e;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor owns the sandbox's user namespace, so in the sandbox's /proc it may see and open everything: the
-// memory of bawn-init, descriptors of programs that made themselves unreadable. A caller may not, and what it asks for
-// is opened here with our rights. So
+// The supervisor owns the sandbox's user namespace, so in the sandbox's /proc it may see and open everything:
+// the memory of bawn-init, descriptors of programs that made themselves unreadable. A caller may not, and
+// what it asks for is opened here with our rights. So
 //   its own process    all of /proc/PID but the namespace links, which nobody inside has a use for
 //   other processes    the files that every user may read of any process (what ps and top show), read-only
 //   pid 1              does not exist, as hidepid says
 //   the rest           read with the rights that file modes give
-// The process is recognised by its number inside. It cannot change hands meanwhile: the caller waits in this call, and
-// an exec by another of its threads would kill the caller first, and with it the call.
+// The process is recognised by its number inside. It cannot change hands meanwhile: the caller waits in this
+// call, and an exec by another of its threads would kill the caller first, and with it the call.
 #include "sandbox/notify_proc.h"
 
 #include <limits.h>
@@ -154,9 +154,9 @@ int proc_jump(const struct call *c, int link, int *ret_fd, bool *ret_held)
 
 static bool is_public(const char *rest)
 {
-    static const char *const files[] = {"",       "task",      "stat",  "statm",    "status", "cmdline",
-                                        "comm",   "cgroup",    "wchan", "children", "limits", "oom_score",
-                                        "loginuid", "sessionid"};
+    static const char *const files[] = {"",        "task",      "stat",     "statm",    "status",
+                                        "cmdline", "comm",      "cgroup",   "wchan",    "children",
+                                        "limits",  "oom_score", "loginuid", "sessionid"};
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         if (!strcmp(rest, files[i]))
@@ -208,6 +208,7 @@ int terminal_path(const struct call *c, char ret[PROC_TEXT_MAX])
     // proc(5): the minor number is in bits 31–20 and 7–0, the major in 15–8. 136–143 are UNIX98 terminals.
     if (((unsigned)number >> 8 & 0xff) < 136 || ((unsigned)number >> 8 & 0xff) > 143)
         return ENXIO;
-    snprintf(ret, PROC_TEXT_MAX, "/dev/pts/%u", ((unsigned)number & 0xff) | ((unsigned)number >> 12 & 0xfff00));
+    snprintf(ret, PROC_TEXT_MAX, "/dev/pts/%u",
+             ((unsigned)number & 0xff) | ((unsigned)number >> 12 & 0xfff00));
     return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A FIFO opens when its other end does, and a file under a lease when the lease is given up; nobody knows when. The
-// supervisor has one thread and must not wait, so it forks a process that holds two descriptors, the object and the
-// listener, opens, hands over, and is gone. It lives no longer than the supervisor (parent-death signal) or the
-// caller (the supervisor looks now and then whether the call still stands). No signal tells of its end, but its pidfd:
-// whoever reaps children by number never meets it.
+// A FIFO opens when its other end does, and a file under a lease when the lease is given up; nobody knows
+// when. The supervisor has one thread and must not wait, so it forks a process that holds two descriptors,
+// the object and the listener, opens, hands over, and is gone. It lives no longer than the supervisor
+// (parent-death signal) or the caller (the supervisor looks now and then whether the call still stands). No
+// signal tells of its end, but its pidfd: whoever reaps children by number never meets it.
 #include "sandbox/notify_wait.h"
 
 #include <errno.h>

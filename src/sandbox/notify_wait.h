@@ -8,8 +8,8 @@
 
 #include "loop/loop.h"
 
-#define WAITS_MAX 64          // at once; one more is EAGAIN for the caller
-#define WAITS_CHECK_MS 200    // how soon the waiting process of a dead caller is ended
+#define WAITS_MAX 64       // at once; one more is EAGAIN for the caller
+#define WAITS_CHECK_MS 200 // how soon the waiting process of a dead caller is ended
 
 struct call;
 struct notify;
@@ -31,7 +31,8 @@ void waits_init(struct waits *w);
 void waits_deinit(struct waits *w); // ends all of them
 void waits_drop(struct waits *w, int listener);
 
-// Opens the object with these flags in a process of its own, which answers the call. 0 when that is under way.
+// Opens the object with these flags in a process of its own, which answers the call. 0 when that is under
+// way.
 int wait_open(const struct call *c, int obj, int flags);
 
 #endif

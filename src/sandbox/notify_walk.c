@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two ways to walk a path, both from descriptors in the sandbox's tree, so that its mounts, read-only flags and masks
-// hold, and neither ever through a jump of procfs (a "magic link") on its own:
-//   quick   the kernel does it, in one openat2. An absolute path starts at the sandbox's root and cannot leave it
+// Two ways to walk a path, both from descriptors in the sandbox's tree, so that its mounts, read-only flags
+// and masks hold, and neither ever through a jump of procfs (a "magic link") on its own:
+//   quick   the kernel does it, in one openat2. An absolute path starts at the sandbox's root and cannot
+//   leave it
 //           (RESOLVE_IN_ROOT); a relative one starts at the caller's directory and may not leave that
-//           (RESOLVE_BENEATH). When it would, the directory's path is put in front and the walk starts at the root.
-//   slow    one component after the other, here: for what the kernel would resolve for us instead of for the caller
-//           (/proc/self), for jumps in procfs, and whenever the quick way did not find an object and it is not plain
-//           that there is none.
-// A path through /proc/self that the quick way found did mean ourselves: whatever lies in procfs is walked slowly.
+//           (RESOLVE_BENEATH). When it would, the directory's path is put in front and the walk starts at the
+//           root.
+//   slow    one component after the other, here: for what the kernel would resolve for us instead of for the
+//   caller
+//           (/proc/self), for jumps in procfs, and whenever the quick way did not find an object and it is
+//           not plain that there is none.
+// A path through /proc/self that the quick way found did mean ourselves: whatever lies in procfs is walked
+// slowly.
 //
-// Names can change under a walk (the host's programs, not the caller's: its renames go through this very thread). That
-// is why nothing is decided on the words: the result is a descriptor, and callers look at that.
+// Names can change under a walk (the host's programs, not the caller's: its renames go through this very
+// thread). That is why nothing is decided on the words: the result is a descriptor, and callers look at that.
 #include "sandbox/notify_walk.h"
 
 #include <errno.h>
@@ -23,9 +27,9 @@
 #include "sandbox/notify_proc.h"
 #include "sandbox/sys.h"
 
-#define LINKS_MAX 40           // as the kernel: path_resolution(7)
+#define LINKS_MAX 40            // as the kernel: path_resolution(7)
 #define REST_MAX (4 * PATH_MAX) // what is left to walk, links put in
-#define AGAIN_MAX 4            // openat2(2): EAGAIN when something was renamed while it walked through ".."
+#define AGAIN_MAX 4             // openat2(2): EAGAIN when something was renamed while it walked through ".."
 
 struct walker {
     const struct call *c;
@@ -226,7 +230,8 @@ static int go_up(struct walker *w)
     return stand_on(w, openat(w->cur, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// `link` was found in w->cur. Text goes in front of what is left; a jump is made, and then *ret_jump is its end.
+// `link` was found in w->cur. Text goes in front of what is left; a jump is made, and then *ret_jump is its
+// end.
 static int follow(struct walker *w, int link, const char *name, int *ret_jump)
 {
     char text[PATH_MAX];

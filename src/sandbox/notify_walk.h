@@ -14,10 +14,10 @@ enum walk_last {
 };
 
 struct found {
-    int obj;    // O_PATH descriptor; -1: nothing there, or WALK_PARENT
-    int parent; // when obj is -1: the directory that it is or would be in, and its name there,
+    int obj;                 // O_PATH descriptor; -1: nothing there, or WALK_PARENT
+    int parent;              // when obj is -1: the directory that it is or would be in, and its name there,
     char base[NAME_MAX + 2]; // with the slash that the caller put behind it
-    bool held;  // obj is a dup of one of the caller's own descriptors (/proc/self/fd/N), not O_PATH
+    bool held; // obj is a dup of one of the caller's own descriptors (/proc/self/fd/N), not O_PATH
 };
 
 int walk(const struct call *c, int dir, const char *path, enum walk_last last, struct found *ret);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program under a notifying filter, supervised by the test, in the host's own tree: what it may do is decided by the
-// rules and by notify alone, there are no mounts or Landlock behind them.
+// A program under a notifying filter, supervised by the test, in the host's own tree: what it may do is
+// decided by the rules and by notify alone, there are no mounts or Landlock behind them.
 #ifndef BAWN_TESTS_UNIT_SANDBOX_CALLER_H
 #define BAWN_TESTS_UNIT_SANDBOX_CALLER_H
 
@@ -27,7 +27,8 @@ struct caller_run {
 
 // The child's result: its own, or 1000 + signal.
 int caller_run(struct caller_run *r, caller_fn *fn, void *ctx);
-// First thing in main: as root no mode refuses anything, and callers would have capabilities that none inside has.
+// First thing in main: as root no mode refuses anything, and callers would have capabilities that none inside
+// has.
 void caller_become_user(void);
 void caller_run_deinit(struct caller_run *r);
 

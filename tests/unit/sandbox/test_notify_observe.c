@@ -25,6 +25,8 @@ static int setup(void **state)
 
     tree_init(&y->tree);
     tree_default_rules(&y->tree);
+    // The tree lies in /tmp, which is the yard's own unless a rule says otherwise.
+    tree_rule(&y->tree, GRANT_READ, y->tree.top, false);
     for (size_t i = 0; i < y->tree.file_rules.n; i++)
         y->tree.rules[i].from.file = "the test";
     y->run.rules = tree_rules(&y->tree);
@@ -97,6 +99,23 @@ static void a_write_outside_is_reported_once_at_its_resolved_path(void **state)
     assert_true(refused(y, "write", "out.txt"));
     assert_true(refused(y, "write", "other/two.txt"));
     assert_int_equal(y->run.refused.n, 2);
+}
+
+static int writes_in_the_yard(void *ctx)
+{
+    (void)ctx;
+    EXPECT(open("/run/bawn-test/x", O_WRONLY | O_CREAT, 0644) < 0);
+    EXPECT(open("/proc/sys/kernel/ostype", O_WRONLY) < 0 || geteuid() == 0);
+    EXPECT(mkdir("/sys/x", 0755) < 0);
+    return 0;
+}
+
+static void the_yards_own_places_are_not_reported(void **state)
+{
+    struct yard *y = *state;
+
+    assert_int_equal(caller_run(&y->run, writes_in_the_yard, y), 0);
+    assert_int_equal(y->run.refused.n, 0);
 }
 
 static int makes_hooks(void *ctx)
@@ -205,7 +224,8 @@ static int connect_to(int family, int type, const char *address, unsigned port)
 
 static int uses_network(void *ctx)
 {
-    static const char query[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\3wWw\7example\3org\0\0\1\0\1";
+    static const char query[] =
+        "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\3wWw\7example\3org\0\0\1\0\1";
     struct sockaddr_in dns = {.sin_family = AF_INET, .sin_port = htons(53)};
     int s;
 
@@ -271,6 +291,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         T(what_the_rules_allow_is_not_reported),
         T(a_write_outside_is_reported_once_at_its_resolved_path),
+        T(the_yards_own_places_are_not_reported),
         T(making_a_protected_name_is_answered_at_once),
         T(a_repository_that_the_run_makes_can_be_made),
         T(a_denied_name_is_told_before_it_is_made_and_is_the_runs_own),

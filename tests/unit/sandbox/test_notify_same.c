@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program under strict mode must not notice it: the same calls, in the same tree, with and without, give the same
-// results, descriptors and files. Each probe writes one line; the two logs are compared.
+// A program under strict mode must not notice it: the same calls, in the same tree, with and without, give
+// the same results, descriptors and files. Each probe writes one line; the two logs are compared.
 #include "../test.h"
 
 #include <errno.h>
@@ -51,8 +51,8 @@ static void say_fd(struct probe *p, const char *what, int fd)
         return;
     }
     fstat(fd, &st);
-    fprintf(p->log, "%s: fd flags %o mode %o size %ld cloexec %d\n", what, fcntl(fd, F_GETFL) & shown, st.st_mode,
-            S_ISREG(st.st_mode) ? (long)st.st_size : 0, fcntl(fd, F_GETFD));
+    fprintf(p->log, "%s: fd flags %o mode %o size %ld cloexec %d\n", what, fcntl(fd, F_GETFL) & shown,
+            st.st_mode, S_ISREG(st.st_mode) ? (long)st.st_size : 0, fcntl(fd, F_GETFD));
     close(fd);
 }
 
@@ -399,11 +399,16 @@ static void furnish(struct tree *t)
     tree_default_rules(t);
     for (size_t i = 0; i < t->file_rules.n; i++)
         t->rules[i].from.file = "the test";
-    tree_run(t, "echo hello >f; mkdir d; echo two >d/f2; echo 12345678901234567890 >t; echo r >readonly; chmod 444 readonly;"
-                "echo u >unreadable; chmod 0 unreadable; mkdir locked; chmod 555 locked; mkdir shut; chmod 0 shut;"
-                "mkfifo fifo; ln -s f link; ln -s d dirlink; ln -s \"$PWD/f\" abslink; ln -s loop2 loop1; ln -s loop1 loop2;"
-                "ln -s target dangling; ln -s missing/target dangling2; ln -s nowhere dangling3; ln -s ../ws/d/../f uplink;"
-                "ln -s /proc/self selflink; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"sock\")'");
+    tree_run(
+        t, "echo hello >f; mkdir d; echo two >d/f2; echo 12345678901234567890 >t; echo r >readonly; chmod "
+           "444 readonly;"
+           "echo u >unreadable; chmod 0 unreadable; mkdir locked; chmod 555 locked; mkdir shut; chmod 0 shut;"
+           "mkfifo fifo; ln -s f link; ln -s d dirlink; ln -s \"$PWD/f\" abslink; ln -s loop2 loop1; ln -s "
+           "loop1 loop2;"
+           "ln -s target dangling; ln -s missing/target dangling2; ln -s nowhere dangling3; ln -s "
+           "../ws/d/../f uplink;"
+           "ln -s /proc/self selflink; python3 -c 'import socket; "
+           "socket.socket(socket.AF_UNIX).bind(\"sock\")'");
 }
 
 static char *log_of(bool unsupervised, size_t *ret_refused)

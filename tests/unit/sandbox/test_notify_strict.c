@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attacks on strict mode. There are no mounts behind it here: what is refused is refused by notify. Each attack that is a
-// race has its control: the same attack without supervision arrives.
+// Attacks on strict mode. There are no mounts behind it here: what is refused is refused by notify. Each
+// attack that is a race has its control: the same attack without supervision arrives.
 #include "../test.h"
 
 #include <errno.h>
@@ -166,7 +166,8 @@ static int makes_protected(void *ctx)
 
     EXPECT(chdir(y->tree.root) == 0);
     EXPECT(mkdir("evil", 0755) == 0 && mkdir("evil/hooks", 0755) == 0);
-    EXPECT(open("evil/hooks/pre-commit", O_WRONLY | O_CREAT, 0755) >= 0 && open("evil/config", O_CREAT | O_RDWR, 0644) >= 0);
+    EXPECT(open("evil/hooks/pre-commit", O_WRONLY | O_CREAT, 0755) >= 0 &&
+           open("evil/config", O_CREAT | O_RDWR, 0644) >= 0);
     EXPECT(DENIED(mkdir(".git/hooks", 0755)));
     EXPECT(DENIED(mkdir(".git/hooks/", 0755)));
     EXPECT(DENIED(open(".git/config", O_WRONLY | O_CREAT, 0644)));
@@ -219,7 +220,8 @@ static pid_t host_that_runs(struct yard *y, const char *command)
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (chdir(y->tree.root) < 0 || read(y->pipe[0], &c, 1) != 1 || system(command) != 0 || write(y->back[1], "d", 1) != 1)
+    if (chdir(y->tree.root) < 0 || read(y->pipe[0], &c, 1) != 1 || system(command) != 0 ||
+        write(y->back[1], "d", 1) != 1)
         _exit(1);
     _exit(0);
 }
@@ -259,7 +261,8 @@ static void what_the_run_made_is_its_own_until_the_host_replaces_it(void **state
 {
     struct yard *y = *state;
     AUTO_FREE char *path = tree_path(&y->tree, "ws/.env");
-    pid_t host = host_that_runs(y, "rm .env conf/x.key; printf " SECRET " >.env; printf " SECRET " >conf/x.key");
+    pid_t host =
+        host_that_runs(y, "rm .env conf/x.key; printf " SECRET " >.env; printf " SECRET " >conf/x.key");
     int status;
 
     tree_dir(&y->tree, "ws/plain");
@@ -502,7 +505,8 @@ static int looks_at_others(void *ctx)
     (void)ctx;
     snprintf(name, sizeof name, "/proc/%d/stat", parent);
     EXPECT(open(name, O_RDONLY) >= 0);
-    static const char *const closed[] = {"mem", "environ", "maps", "auxv", "fd", "fd/0", "cwd", "root/etc/passwd", "exe", "ns/user", "task/%d/mem"};
+    static const char *const closed[] = {"mem", "environ",         "maps", "auxv",    "fd",         "fd/0",
+                                         "cwd", "root/etc/passwd", "exe",  "ns/user", "task/%d/mem"};
     for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
         AUTO_FREE char *path = xasprintf("/proc/%d/%s", parent, closed[i]);
 
@@ -574,7 +578,8 @@ static void cost_of_a_performed_open(void **state)
     struct caller_run bare = {.rules = y->run.rules, .unsupervised = true};
 
     tree_file(&y->tree, "ws/f", "x");
-    print_message("open and close: bare %d ns, strict %d ns\n", caller_run(&bare, times_opens, y), run(y, times_opens));
+    print_message("open and close: bare %d ns, strict %d ns\n", caller_run(&bare, times_opens, y),
+                  run(y, times_opens));
 }
 
 int main(void)
