@@ -170,6 +170,16 @@ void address_unmap(struct address *a)
     a->v6 = false;
 }
 
+void address_unwrap(struct address *a)
+{
+    address_unmap(a);
+    if (!a->v6 || memcmp(a->bytes, nat64_prefix, sizeof nat64_prefix) != 0)
+        return;
+    memmove(a->bytes, a->bytes + 12, 4);
+    memset(a->bytes + 4, 0, 12);
+    a->v6 = false;
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return a->v6 == b->v6 && !memcmp(a->bytes, b->bytes, a->v6 ? 16 : 4);
@@ -206,15 +216,9 @@ enum address_class address_classify(const struct address *given)
     struct address a = *given;
     enum address_class class;
 
-    address_unmap(&a);
+    address_unwrap(&a); // NAT64 is how v6-only networks reach v4 servers, so it is what it wraps
     if (!a.v6)
         return look_up(known_v4, ARRAY_LEN(known_v4), &a);
-    if (!memcmp(a.bytes, nat64_prefix, sizeof nat64_prefix)) {
-        // RFC 6052 well-known prefix: how v6-only networks reach v4 servers, so it is what it wraps.
-        memmove(a.bytes, a.bytes + 12, 4);
-        a.v6 = false;
-        return look_up(known_v4, ARRAY_LEN(known_v4), &a);
-    }
     class = look_up(known_v6, ARRAY_LEN(known_v6), &a);
     return class == ADDRESS_GLOBAL && is_isatap(&a) ? ADDRESS_TUNNEL : class;
 }
