@@ -122,10 +122,30 @@ static bool start_ok(struct http1 *p, unsigned char c)
     return http1_fail(p, 400, "this is not HTTP: a message starts with byte 0x%02x", c);
 }
 
+// The first line, as soon as it is there: a client or server of another protocol waits for an answer to it,
+// and would never send an empty line.
+static bool first_line_ok(struct http1 *p)
+{
+    static const char mark[] = "HTTP/";
+    struct http1_state *s = p->state;
+    const struct buf *head = &s->head;
+    const char *lf = memchr(head->ptr, '\n', head->len);
+
+    if (s->kind == HTTP1_RESPONSES) {
+        if (memcmp(head->ptr, mark, head->len < 5 ? head->len : 5) != 0)
+            return http1_fail(p, 502, "the server does not speak HTTP/1");
+    } else if (lf && lf - head->ptr > 1 && !memmem(head->ptr, (size_t)(lf - head->ptr), mark, 5)) {
+        return http1_fail(p, 400, "this is not HTTP/1: the first line names no version");
+    }
+    s->first_seen = lf || (s->kind == HTTP1_RESPONSES && head->len >= 5);
+    return true;
+}
+
 // RFC 9112 2.2 lets a server ignore an empty line before a request; one is.
 static void skip_empty_line(struct http1_state *s)
 {
     s->skipped = true;
+    s->first_seen = false;
     s->step = STEP_START;
     buf_deinit(&s->head);
 }
@@ -202,6 +222,8 @@ static enum http1_event feed_head(struct http1 *p, const char *data, size_t n, s
     }
     *ret_used = take_head(p, data, n, &whole);
     if (s->step == STEP_FAILED)
+        return HTTP1_ERROR;
+    if (!s->first_seen && !first_line_ok(p))
         return HTTP1_ERROR;
     if (!whole)
         return HTTP1_MORE;

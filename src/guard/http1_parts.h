@@ -29,6 +29,7 @@ struct http1_state {
     bool after_cr;   // the last byte of the line was CR
     size_t line;     // bytes of the current line before CR
     bool skipped;    // the one empty line before a request was seen
+    bool first_seen; // the first line was looked at
     uint64_t left;   // body or chunk bytes to come
     unsigned digits; // of the chunk size
     size_t extensions, trailers;

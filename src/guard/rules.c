@@ -78,12 +78,16 @@ struct compiling {
     struct err *err;
 };
 
+static const char *subject(const struct net_rule *rule)
+{
+    return rule->host ? rule->host : rule->preset ? rule->preset : "(neither)";
+}
+
 static bool bad(const struct compiling *c, const char *what)
 {
     AUTO_FREE char *where = origin_text(&c->rule->from);
 
-    return err_set(c->err, ERR_INPUT, "%s: %s: %s: %s", where, c->key,
-                   c->rule->host ? c->rule->host : c->rule->preset, what);
+    return err_set(c->err, ERR_INPUT, "%s: %s: %s: %s", where, c->key, subject(c->rule), what);
 }
 
 static bool compile_paths(struct compiling *c)
@@ -99,7 +103,7 @@ static bool compile_paths(struct compiling *c)
     for (size_t i = 0; i < paths->n; i++) {
         c->paths[i] = urlpath_pattern(paths->items[i].text, c->err);
         if (!c->paths[i]) {
-            err_prefix(c->err, "%s: %s", c->key, c->rule->host ? c->rule->host : c->rule->preset);
+            err_prefix(c->err, "%s: %s", c->key, subject(c->rule));
             return false;
         }
         c->npaths++;
@@ -335,7 +339,7 @@ static void risk(struct buf *ret, const struct net_rule *rule, const char *what)
 {
     AUTO_FREE char *where = origin_text(&rule->from);
 
-    buf_addf(ret, "network.allow: %s (%s): %s\n", rule->host ? rule->host : rule->preset, where, what);
+    buf_addf(ret, "network.allow: %s (%s): %s\n", subject(rule), where, what);
 }
 
 static void rule_risks(const struct net_rule *rule, struct buf *ret)
