@@ -421,10 +421,13 @@ const char *http1_field(const struct http1 *p, const char *name)
     return NULL;
 }
 
+bool http1_has_body(const struct http1 *p)
+{
+    return p->framing == HTTP1_CHUNKED || (p->framing == HTTP1_LENGTH && p->length);
+}
+
 bool http1_body_unexpected(const struct http1 *p)
 {
-    bool body = p->framing == HTTP1_CHUNKED || (p->framing == HTTP1_LENGTH && p->length);
-
-    return body && strcmp(p->method, "POST") != 0 && strcmp(p->method, "PUT") != 0 &&
+    return http1_has_body(p) && strcmp(p->method, "POST") != 0 && strcmp(p->method, "PUT") != 0 &&
            strcmp(p->method, "PATCH") != 0;
 }

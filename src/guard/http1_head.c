@@ -344,7 +344,7 @@ static enum http1_upgrade upgrade_of(const struct facts *f)
 
 static bool weigh_request(struct http1 *p, const struct facts *f)
 {
-    bool body = p->framing == HTTP1_CHUNKED || (p->framing == HTTP1_LENGTH && p->length > 0);
+    bool body = http1_has_body(p);
     bool bodiless = !strcmp(p->method, "GET") || !strcmp(p->method, "HEAD") || !strcmp(p->method, "TRACE") ||
                     !strcmp(p->method, "CONNECT");
 

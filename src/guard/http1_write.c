@@ -188,7 +188,10 @@ bool http1_write_request(const struct http1 *p, const struct http1_rewrite *how,
     if (!write_fields(p, how, out, err))
         return false;
     write_framing(framing, p->length, out);
-    write_connection(p, how, how->close || http1_body_unexpected(p), out);
+    // Where requests are restricted, a body that the server leaves unread must not become a request of its
+    // own.
+    write_connection(p, how, how->close || http1_body_unexpected(p) || (how->restricted && http1_has_body(p)),
+                     out);
     if (!finish(out, "request", err))
         return false;
     *ret_framing = framing;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Network rules of a policy, compiled, and the one place where they are applied: the guard and `explain url`
-// ask the same question of the same table, so they cannot disagree. Semantics in rules_ask.c and docs/network.md.
+// ask the same question of the same table, so they cannot disagree. Semantics in rules_ask.c and
+// docs/network.md.
 #ifndef BAWN_GUARD_RULES_H
 #define BAWN_GUARD_RULES_H
 

@@ -342,6 +342,10 @@ static void what_goes_upstream_is_written_anew(void **state)
                      NULL, "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_rewritten("DELETE / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", NULL,
                      "DELETE / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\n");
+    assert_rewritten("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", NULL,
+                     "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\n");
+    assert_rewritten("POST / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\nx", &restricted,
+                     "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\n");
     assert_rewritten("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", NULL,
                      "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n");
 }
