@@ -55,6 +55,8 @@ static struct answer ask(struct dns_names *names, const struct message *m, enum 
     assert_true(a.n >= 12 && a.n <= a.q.udp_size);
     assert_memory_equal(a.bytes, m->bytes, 2);
     assert_int_equal(a.bytes[2] & 0x80, 0x80);
+    assert_int_equal(a.bytes[2] & 1, m->bytes[2] & 1); // recursion desired: resolvers compare it
+    assert_int_equal(a.bytes[3] & 0x80, 0x80);         // and look for recursion available
     a.rcode = a.bytes[3] & 15;
     a.truncated = a.bytes[2] & 2;
     a.answers = a.bytes[7];

