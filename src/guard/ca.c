@@ -2,14 +2,22 @@
 // Certificates carry what strict verifiers ask for (RFC 5280 4.2.1; Python 3.13 and Go check them): key
 // identifiers, basic constraints and key usage as critical on the authority, subjectAltName on the leaf,
 // which is critical when the subject is empty (a name longer than 64 characters does not fit a common name).
+//
+// Made at every start, so its cost counts: with OpenSSL's ordinary ways 6 ms, mostly for looking up encoders
+// and for setting up a random generator of its own. Keys of the older kind (EC_KEY) encode themselves, and
+// randomness comes straight from the kernel: 1 ms. Both are marked deprecated in OpenSSL 3 and are there in
+// all of its releases.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "guard/ca.h"
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define BUCKETS 256u
 #define COMMON_NAME_MAX 64u // RFC 5280 ub-common-name
@@ -99,12 +107,46 @@ static bool make_authority(struct ca *ca)
            X509_sign(c, ca->key, EVP_sha256());
 }
 
+static int kernel_random(unsigned char *p, int n)
+{
+    // Requests of up to 256 bytes are never cut short (getrandom(2)); larger ones may be.
+    while (n > 0) {
+        ssize_t got = getrandom(p, (size_t)n, 0);
+
+        if (got <= 0)
+            return 0;
+        p += got;
+        n -= (int)got;
+    }
+    return 1;
+}
+
+static int random_status(void)
+{
+    return 1;
+}
+
+static EVP_PKEY *make_key(void)
+{
+    EC_KEY *ec = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+    EVP_PKEY *key = EVP_PKEY_new();
+
+    if (ec && key && EC_KEY_generate_key(ec) == 1 && EVP_PKEY_assign_EC_KEY(key, ec) == 1)
+        return key;
+    EC_KEY_free(ec);
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
 bool ca_new(struct ca **ret, struct err *err)
 {
+    static const RAND_METHOD from_kernel = {
+        .bytes = kernel_random, .pseudorand = kernel_random, .status = random_status};
     struct ca *ca = xcalloc(1, sizeof *ca);
 
-    ca->key = EVP_EC_gen("P-256");
-    ca->leaf_key = EVP_EC_gen("P-256");
+    RAND_set_rand_method(&from_kernel);
+    ca->key = make_key();
+    ca->leaf_key = make_key();
     if (!ca->key || !ca->leaf_key || !make_authority(ca)) {
         ca_free(ca);
         return fail_ssl(err, "make the run's certificate authority");

@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // lookup → vet all → for each: ask the kernel whether it is this host's own → connect with a deadline → next.
 //
-// The host's own addresses are refused although they look global. Those known at the start are in `own`; one
-// that was added later is noticed by a route lookup: a connected UDP socket sends nothing, and toward an
-// address of one's own the kernel picks that same address as source (ip(7)).
+// The host's own addresses are refused although they look global. Which they are is asked of the kernel for
+// each address, as they come and go: a connected UDP socket sends nothing, and toward an address of one's own
+// the kernel picks that same address as source (ip(7)).
 #include "guard/dial.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-
-bool dialer_init(struct dialer *d, struct loop *loop, struct resolver *resolver, struct err *err)
-{
-    struct ifaddrs *all;
-
-    *d = (struct dialer){.loop = loop, .resolver = resolver};
-    if (getifaddrs(&all) < 0)
-        return err_sys(err, errno, "cannot list this host's addresses");
-    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-        struct cidr c = {0};
-        uint16_t port;
-
-        if (i->ifa_addr && address_from_sockaddr(i->ifa_addr, &c.base, &port)) {
-            c.bits = c.base.v6 ? 128 : 32;
-            cidr_set_add(&d->own, &c);
-        }
-    }
-    freeifaddrs(all);
-    return true;
-}
 
 void dialer_deinit(struct dialer *d)
 {

@@ -23,7 +23,7 @@ struct dialer {
     struct loop *loop;
     struct resolver *resolver;
     const struct net_rules *rules; // changes with updates
-    struct cidr_set own;           // addresses of the host's interfaces
+    struct cidr_set own;           // addresses of the host's interfaces, as they were met
 };
 
 struct dial;
@@ -50,8 +50,6 @@ struct dial { // embedded in its owner; zeroed when idle
     enum dial_result result; // of the last one, when it is over
 };
 
-// Fills d->own with this host's addresses. Before the jail.
-MUST_USE bool dialer_init(struct dialer *d, struct loop *loop, struct resolver *resolver, struct err *err);
 void dialer_deinit(struct dialer *d);
 void dial_start(struct dial *d, struct dialer *dialer, const struct host *host, uint16_t port, dial_fn *fn,
                 void *ctx);

@@ -44,7 +44,8 @@ void exchange_refuse(struct flow *f, int status, const char *why)
     x->answer.verdict = VERDICT_DENY;
     if (why)
         snprintf(x->answer.reason, sizeof x->answer.reason, "%s", why);
-    record_request(f, "denied", &x->answer);
+    // What no rule refused but could not be done is on record too, under another name.
+    record_request(f, status == 502 || status == 504 ? "failed" : "denied", &x->answer);
     x->refused = true;
     if (x->answered) {
         flow_abort(f); // an answer has begun already: it must not look whole

@@ -434,7 +434,7 @@ static bool still_permitted(struct flow *f)
         f->answer.verdict = VERDICT_ALLOW;
         return !blind;
     }
-    flow_record_denied(f, q.host, q.port, &a);
+    flow_record_outcome(f, "denied", q.host, q.port, &a);
     return false;
 }
 
@@ -480,9 +480,10 @@ void flow_record_connection(struct flow *f, const struct host *host, uint16_t po
     f->recorded = true;
 }
 
-void flow_record_denied(struct flow *f, const struct host *host, uint16_t port, const struct net_answer *a)
+void flow_record_outcome(struct flow *f, const char *event, const struct host *host, uint16_t port,
+                         const struct net_answer *a)
 {
-    json_t *o = flow_record(f, "denied");
+    json_t *o = flow_record(f, event);
 
     record_text(o, "host", host->text);
     record_number(o, "port", port);

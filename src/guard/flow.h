@@ -126,6 +126,8 @@ void flow_hold(struct flow *f, json_t *question, flow_fn *then);
 json_t *flow_record(const struct flow *f, const char *event); // with flow, client, via
 void flow_record_connection(struct flow *f, const struct host *host, uint16_t port,
                             const struct net_answer *a);
-void flow_record_denied(struct flow *f, const struct host *host, uint16_t port, const struct net_answer *a);
+// "denied" (a rule, or what the client sent) or "failed" (permitted, but it could not be done).
+void flow_record_outcome(struct flow *f, const char *event, const struct host *host, uint16_t port,
+                         const struct net_answer *a);
 
 #endif

@@ -10,6 +10,7 @@
 //   5. tell the supervisor it is ready; listeners come only now;
 //   6. serve until the control socket ends. When this process dies its listeners close: the run has no
 //   network.
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,10 @@ static bool load(struct guard *g, struct err *err)
     unsetenv("RES_OPTIONS");
     unsetenv("CARES_HOSTS");
     if (!supervise_configure(g, err) || !resolver_new(&g->loop, &g->resolver, err) ||
-        !dialer_init(&g->dialer, &g->loop, g->resolver, err) || !tls_new(&g->config.ca, &g->tls, err) ||
-        !tls_need_authority(g->tls, err) || !supervise_apply(g, err))
+        !tls_new(&g->config.ca, &g->tls, err) || !tls_need_authority(g->tls, err) || !supervise_apply(g, err))
         return false;
+    g->dialer.loop = &g->loop;
+    g->dialer.resolver = g->resolver;
     g->names = dns_names_new(DNS_NAMES_MAX);
     g->dns = dnsserve_new(g);
     g->scratch = xmalloc(GUARD_SCRATCH);
@@ -73,6 +75,9 @@ int main(void)
     bool ok;
 
     signal(SIGPIPE, SIG_IGN);
+    // Queues of a busy tunnel come and go: their pages are kept rather than given back each time.
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
     g->control = GUARD_CONTROL_FD;
     if (!jail_prepare(GUARD_CONTROL_FD, &err) || !loop_init(&g->loop, &err)) {
         supervise_failed(GUARD_CONTROL_FD, &err);

@@ -3,10 +3,10 @@
 // Nothing is lost: when the supervisor does not read, the guard waits for it, and the run's network with it.
 //
 // Events: "connection" (first allowed use of a connection), "request" (an allowed request), "closed" (with
-// counts), "denied", "asked", "answered", "alert" (a secret in what would have left), "refused-port", "dns".
-// Members, where they apply: flow (number of the connection), client ("address:port" inside, by which the
-// supervisor finds the process), via, host, address, port, tls, method, path, status, sent, received,
-// requests, unlisted, verdict, rule, reason, allow_with, secret, count.
+// counts), "denied", "failed" (permitted, but no server answered), "asked", "answered", "alert" (a secret in
+// what would have left), "refused-port", "dns". Members, where they apply: flow (number of the connection),
+// client ("address:port" inside, by which the supervisor finds the process), via, host, address, port, tls,
+// method, path, status, sent, received, requests, unlisted, verdict, rule, reason, allow_with, secret, count.
 #ifndef BAWN_GUARD_RECORD_H
 #define BAWN_GUARD_RECORD_H
 

@@ -59,10 +59,10 @@ void refuse_flow(struct flow *f, const char *why, const char *allow_with)
 {
     struct net_answer a = f->answer;
 
-    a.verdict = VERDICT_DENY;
+        a.verdict = VERDICT_DENY;
     if (why)
         snprintf(a.reason, sizeof a.reason, "%s", why);
     if (allow_with)
         snprintf(a.allow_with, sizeof a.allow_with, "%s", allow_with);
-    flow_record_denied(f, &f->host, f->port, &a);
+    flow_record_outcome(f, "denied", &f->host, f->port, &a);
 }

@@ -61,11 +61,13 @@ void sniff_unreachable(struct flow *f)
 {
     bool refused = f->dial->result == DIAL_REFUSED;
 
-    if (refused)
+    if (refused) {
         f->answer = f->dial->refusal;
-    else
+    } else {
         snprintf(f->answer.reason, sizeof f->answer.reason, "%.319s", f->dial->why);
-    refuse_flow(f, NULL, refused ? NULL : "");
+        f->answer.allow_with[0] = '\0';
+    }
+    flow_record_outcome(f, refused ? "denied" : "failed", &f->host, f->port, &f->answer);
     if (!f->told && (f->via == VIA_CONNECT || f->via == VIA_SOCKS))
         tell_refused(f,
                      refused                             ? 403

@@ -28,7 +28,7 @@ struct tls {
     char *system_roots;
     size_t system_roots_len;
     struct strlist extra;
-    bool roots_loaded;
+    bool ready, roots_loaded;
     struct session sessions[SESSIONS];
 };
 
@@ -94,11 +94,17 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
 
 static int keep_session(SSL *ssl, SSL_SESSION *session);
 
-static bool make_contexts(struct tls *t)
+// At the first use: OpenSSL spends two milliseconds on its first context, and many runs never need one.
+static bool need_contexts(struct tls *t)
 {
     static const unsigned char http11[] = "\x08http/1.1";
 
-    t->bio = stream_bio_new();
+    if (t->ready)
+        return true;
+    if (!t->bio)
+        t->bio = stream_bio_new();
+    SSL_CTX_free(t->server);
+    SSL_CTX_free(t->client);
     t->server = make_context(TLS_server_method());
     t->client = make_context(TLS_client_method());
     if (!t->server || !t->client || SSL_CTX_set_alpn_protos(t->client, http11, sizeof http11 - 1))
@@ -110,6 +116,7 @@ static bool make_contexts(struct tls *t)
     SSL_CTX_set_session_cache_mode(t->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(t->client, keep_session);
     SSL_CTX_set_app_data(t->client, t);
+    t->ready = true;
     return true;
 }
 
@@ -117,7 +124,7 @@ bool tls_new(const struct strlist *extra, struct tls **ret, struct err *err)
 {
     struct tls *t = xcalloc(1, sizeof *t);
 
-    if (!OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) || !make_contexts(t)) {
+    if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL)) {
         tls_free(t);
         return fail_ssl(err, "set up TLS");
     }
@@ -161,6 +168,8 @@ bool tls_accept(struct tls *t, struct stream *s, const struct host *host, struct
     X509 *cert;
     EVP_PKEY *key;
 
+    if (!need_contexts(t))
+        return fail_ssl(err, "set up TLS");
     if (!tls_need_authority(t, err) || !ca_leaf(t->ca, host, &cert, &key, err))
         return false;
     ssl = SSL_new(t->server);
@@ -254,6 +263,8 @@ bool tls_connect(struct tls *t, struct stream *s, const struct host *host, uint1
     struct session *slot;
     SSL *ssl;
 
+    if (!need_contexts(t))
+        return fail_ssl(err, "set up TLS");
     load_roots(t);
     session_key(host, port, key);
     slot = session_slot(t, key);
