@@ -144,6 +144,7 @@ static bool open_session(struct run *r, const char *policy_text, struct err *err
         .events = {on_refused, on_note, on_limit, r},
         .argv = r->options.argv,
         .policy_text = policy_text,
+        .leaving = true,
     };
 
     return session_open(&r->loop, &o, &r->session, err);
@@ -171,7 +172,7 @@ static bool start_command(struct run *r, struct err *err)
 
 static void report(struct run *r, const char *limit)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     if (limit && !r->options.quiet)
         fprintf(stderr, "bawn: ended by the limit %s (limits.%s)\n", limit, limit);

@@ -45,6 +45,8 @@ bool address_from_sockaddr(const struct sockaddr *sa, struct address *ret, uint1
 socklen_t address_to_sockaddr(const struct address *a, uint16_t port, struct sockaddr_storage *ret);
 // ::ffff:a.b.c.d becomes a.b.c.d; all else stays.
 void address_unmap(struct address *a);
+// Also 64:ff9b::a.b.c.d (NAT64) becomes a.b.c.d: the server that a packet to it ends at.
+void address_unwrap(struct address *a);
 bool address_equal(const struct address *a, const struct address *b);
 
 enum address_class address_classify(const struct address *a); // mapped addresses are unwrapped first

@@ -8,8 +8,7 @@
 
 #include "guard/addresses.h"
 
-#define HOST_NAME_MAX 253  // longest name in text, without the trailing dot
-#define HOST_TEXT_SIZE 254 // its buffer; an address always fits
+#define HOST_TEXT_SIZE 254 // a name is at most 253 characters; an address always fits
 
 enum host_kind { HOST_NONE = 0, HOST_NAME, HOST_ADDRESS };
 

@@ -114,6 +114,7 @@ MUST_USE bool http1_write_response(const struct http1 *p, const struct http1_rew
 // Head of a chunk of n > 0 bytes; the caller appends the data and "\r\n".
 size_t http1_chunk_head(uint64_t n, char ret[24]);
 #define HTTP1_LAST_CHUNK "0\r\n\r\n"
+bool http1_has_body(const struct http1 *p); // requests: one of at least a byte, as far as the head tells
 // A body whose meaning the method does not define: some servers leave it unread and take it for the next
 // request, so the upstream connection must not be used again (http1_write_request says "close" by itself).
 bool http1_body_unexpected(const struct http1 *p);

@@ -5,7 +5,8 @@
 #ifndef BAWN_GUARD_PRESETS_H
 #define BAWN_GUARD_PRESETS_H
 
-#include "base/strlist.h"
+#include <stddef.h>
+#include <stdint.h>
 
 struct preset_host {
     const char *pattern; // exact, *.x or **.x

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Network rules of a policy, compiled, and the one place where they are applied: the guard and `explain url`
-// ask the same question of the same table, so they cannot disagree. Semantics in rules.c and docs/network.md.
+// ask the same question of the same table, so they cannot disagree. Semantics in rules_ask.c and
+// docs/network.md.
 #ifndef BAWN_GUARD_RULES_H
 #define BAWN_GUARD_RULES_H
 
+#include "base/buf.h"
 #include "guard/hostname.h"
 #include "guard/presets.h"
 #include "policy/model.h"
 
 struct net_rules;
 
-// Errors are ERR_INPUT with the entry's place in the policy. `registries` may be NULL.
+// Errors are ERR_INPUT with the entry's place in the policy. `registries` may be NULL. The policy is borrowed
+// and must outlive the rules.
 MUST_USE bool net_rules_make(const struct policy *p, const struct preset_registries *registries,
                              struct net_rules **ret, struct err *err);
 void net_rules_free(struct net_rules *r); // takes NULL
@@ -55,6 +58,9 @@ void net_rules_ask(const struct net_rules *r, const struct net_question *q, stru
 // interfaces. Fills verdict, rule, reason, allow_with.
 void net_rules_vet(const struct net_rules *r, const struct host *host, const struct address *a, uint16_t port,
                    const struct cidr_set *own, struct net_answer *ret);
+
+// Is the host one of those that secret number `secret` of the policy may go to?
+bool net_rules_secret(const struct net_rules *r, size_t secret, const struct host *host);
 
 // Ports that listeners are needed for, sorted: those that allow names, and always 80 and 443.
 size_t net_rules_ports(const struct net_rules *r, const uint16_t **ret);

@@ -124,36 +124,40 @@ static bool device(const char *path)
     return false;
 }
 
-// HOME stands first: it may lie below one of the others.
+// A private place can be written, and what the run wrote there it can read; but the question is about the
+// host's path, and nothing that the host has there is inside. HOME stands first: it may lie below one of the
+// others.
 static bool explain_yard(const struct file_rules *r, const char *path, enum file_access access,
                          struct file_verdict *v)
 {
-    bool node = device(path), dev = !strcmp(path, "/dev"), run = !strcmp(path, "/run"), tmp = r->private_tmp;
+    bool node = device(path), tmp = r->private_tmp;
     const struct yard places[] = {
         {r->home, "a private home that starts empty and ends with the run: the host's files are not in it",
-         "files.write: @home", r->private_home, true, true},
+         "files.write: @home", r->private_home, false, true},
         {"/proc", "the run's own /proc: its processes and no others", "built in: /proc", true, true, false},
         {"/sys", "the run's own /sys, read-only", "built in: /sys", true, true, false},
         {"/dev", "the yard's own /dev has only null, zero, random, tty and their like", "built in: /dev",
-         true, node || dev, node},
-        {"/run", "the yard's own /run: empty, the host's sockets are not in it", "built in: /run", true, run,
+         true, node, node},
+        {"/run", "the yard's own /run: the host's sockets are not in it", "built in: /run", true, false,
          false},
-        {"/tmp", "a private /tmp that starts empty and ends with the run", "files.write: @tmp", tmp, true,
-         true},
-        {"/tmp", "an empty /tmp: @tmp is not in files.write", "built in: /tmp", !tmp, !strcmp(path, "/tmp"),
-         false},
-        {"/var/tmp", "a private /var/tmp that starts empty and ends with the run", "files.write: @tmp", tmp,
-         true, true},
+        {"/tmp", "a private /tmp that starts empty and ends with the run: the host's files are not in it",
+         "files.write: @tmp", tmp, false, true},
+        {"/tmp", "an empty /tmp: @tmp is not in files.write", "built in: /tmp", !tmp, false, false},
+        {"/var/tmp",
+         "a private /var/tmp that starts empty and ends with the run: the host's files are not in it",
+         "files.write: @tmp", tmp, false, true},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         const struct yard *y = &places[i];
-        bool ok = access == ACCESS_WRITE ? y->write : y->read;
+        bool ok = access == ACCESS_WRITE ? y->write : y->read || !strcmp(path, y->dir);
+        AUTO_FREE char *remedy = NULL;
 
         if (!y->there || !path_within(path, y->dir))
             continue;
+        remedy = y->write && !ok ? xasprintf("--read %s", path) : NULL;
         snprintf(v->rule_text, sizeof v->rule_text, "%s", y->rule);
-        say(v, ok ? VERDICT_ALLOW : VERDICT_DENY, NULL, "%s", y->what);
+        say(v, ok ? VERDICT_ALLOW : VERDICT_DENY, remedy, "%s", y->what);
         return true;
     }
     return false;

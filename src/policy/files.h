@@ -54,7 +54,8 @@ struct file_verdict {
 };
 
 // `path` is normal with links resolved by the caller. Yard-owned places (/tmp, /run, /dev, /proc, /sys, the
-// private home) are answered as what they are inside.
+// private home) are answered as what they are inside: a private place can be written, but the host's file at
+// that path is not in it, so reading it is refused.
 void file_rules_explain(const struct file_rules *r, const char *path, enum file_access access,
                         struct file_verdict *ret);
 

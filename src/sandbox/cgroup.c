@@ -229,7 +229,7 @@ static bool make_one(const struct cgroup_support *s, const struct limits *l, con
         return err_prefix(err, "enabling the %s controller", name);
     g->version[c] = s->version[c];
     g->dir[c] = xasprintf("%s/" PREFIX "%s", s->parent[c], run_id);
-    if (distinct(g, c) && !make_dir(g->dir[c], err)) {
+    if (distinct(g, (int)c) && !make_dir(g->dir[c], err)) {
         free(TAKE_PTR(g->dir[c]));
         return false;
     }
@@ -239,7 +239,7 @@ static bool make_one(const struct cgroup_support *s, const struct limits *l, con
 // Gives up one controller's group, its directory too unless an earlier controller uses it.
 static void drop_one(struct cgroup *g, enum cgroup_controller c)
 {
-    if (g->dir[c] && distinct(g, c)) {
+    if (g->dir[c] && distinct(g, (int)c)) {
         AUTO_FREE char *inner = inner_of(g->dir[c]);
 
         rmdir(inner);
@@ -303,6 +303,46 @@ bool cgroup_enter(const struct cgroup *g, pid_t pid, struct err *err)
         if (distinct(g, c) && !control_number(inner, "cgroup.procs", (uint64_t)pid, err))
             return err_prefix(err, "putting process %ld under its limits", (long)pid);
     }
+    return true;
+}
+
+static bool open_inner(const char *dir, const char *file, int flags, int *ret_fd, struct err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/" INNER "%s%s", dir, *file ? "/" : "", file);
+    int fd = open(path, flags | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    *ret_fd = fd;
+    return true;
+}
+
+bool cgroup_open_tasks(const struct cgroup *g, int ret_fds[CGROUP_CONTROLLERS], struct err *err)
+{
+    int fds[CGROUP_CONTROLLERS] = {-1, -1, -1};
+    size_t n = 0;
+
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
+        if (g->version[c] != 1 || !distinct(g, c))
+            continue;
+        if (!open_inner(g->dir[c], "tasks", O_WRONLY, &fds[n], err)) {
+            while (n > 0)
+                close(fds[--n]);
+            return false;
+        }
+        n++;
+    }
+    memcpy(ret_fds, fds, sizeof fds);
+    return true;
+}
+
+bool cgroup_open_inner(const struct cgroup *g, int *ret_fd, struct err *err)
+{
+    // All of v2 is one directory.
+    for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+        if (g->version[c] == 2)
+            return open_inner(g->dir[c], "", O_RDONLY | O_DIRECTORY, ret_fd, err);
+    *ret_fd = -1;
     return true;
 }
 

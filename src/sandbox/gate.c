@@ -237,9 +237,8 @@ static bool gate_side(const struct gate_wants *wants, struct gate *g, int *ret_s
     // A ping that is answered would claim that the host is there.
     write_sysctl("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1");
     write_sysctl("/proc/sys/net/ipv6/icmp/echo_ignore_all", "1");
-    if (!nl_open(&sock, err) || !gate_sockets_open(wants, g, err))
-        return false;
-    if (wants->proxy_port && !gate_proxy_open(wants->proxy_port, g, err))
+    if (!nl_open(&sock, err) || (wants->proxy_port && !gate_proxy_open(wants->proxy_port, g, err)) ||
+        !gate_sockets_open(wants, g, err))
         return false;
     netns = ioctl(sock, SIOCGSKNS);
     if (netns < 0)

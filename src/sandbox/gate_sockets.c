@@ -106,6 +106,11 @@ static const struct sock_filter filter_head[] = {
     /*23*/ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
 };
 
+static bool takes_port(const struct gate_fd *f)
+{
+    return f->kind == GATE_TCP4 || f->kind == GATE_DNS_TCP4 || f->kind == GATE_PROXY;
+}
+
 // After the head: one test a port that has a listener, then keep, then drop.
 static size_t make_filter(const struct gate *g, struct sock_filter f[FILTER_MAX])
 {
@@ -113,9 +118,9 @@ static size_t make_filter(const struct gate *g, struct sock_filter f[FILTER_MAX]
 
     memcpy(f, filter_head, sizeof filter_head);
     for (size_t i = 0; i < g->n; i++)
-        ports += g->fds[i].kind == GATE_TCP4 || g->fds[i].kind == GATE_DNS_TCP4;
+        ports += takes_port(&g->fds[i]);
     for (size_t i = 0, k = 0; i < g->n; i++)
-        if (g->fds[i].kind == GATE_TCP4 || g->fds[i].kind == GATE_DNS_TCP4) {
+        if (takes_port(&g->fds[i])) {
             f[head + k] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, g->fds[i].port,
                                                        (uint8_t)(ports - k), 0);
             k++;

@@ -182,29 +182,68 @@ void rulematch_add_path(struct rulematch *m, const char *path, const struct file
     pattern_index(m, (struct rule_pattern){.rule = rule, .prefix = xstrdup(path), .tail = xstrdup("")});
 }
 
-// Rules come sorted, so that neighbours mostly share a directory; each realpath is a system call a component.
-static const char *resolved_cached(struct rulematch *m, const char *dir)
+struct resolved_dir {
+    struct resolved_dir *next;
+    char *asked, *answer;
+    bool exists;
+};
+
+// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once, from its
+// parent's answer.
+static const struct resolved_dir *resolve_dir(struct rulematch *m, const char *dir)
 {
-    if (!m->asked || strcmp(m->asked, dir) != 0) {
-        free(m->asked);
-        free(m->answer);
-        m->asked = xstrdup(dir);
-        m->answer = path_resolved(dir);
+    struct resolved_dir **slot = &m->resolved[name_hash(dir) % RULEMATCH_BUCKETS], *d;
+    const struct resolved_dir *up;
+    AUTO_FREE char *parent = NULL;
+    char target[PATH_MAX];
+    ssize_t n;
+
+    for (d = *slot; d; d = d->next)
+        if (!strcmp(d->asked, dir))
+            return d;
+    d = xcalloc(1, sizeof *d);
+    d->asked = xstrdup(dir);
+    d->exists = true;
+    if (!strcmp(dir, "/")) {
+        d->answer = xstrdup("/");
+    } else {
+        parent = path_parent(dir);
+        up = resolve_dir(m, parent);
+        d->answer = path_normal(up->answer, path_base(dir));
+        // EINVAL: there, and no link.
+        n = up->exists ? readlink(d->answer, target, sizeof target) : -1;
+        if (n < 0) {
+            d->exists = up->exists && errno == EINVAL;
+        } else {
+            free(d->answer);
+            d->answer = path_resolved(dir);
+            d->exists = access(d->answer, F_OK) == 0;
+        }
     }
-    return m->answer;
+    d->next = *slot; // the recursion may have filled it meanwhile
+    *slot = d;
+    return d;
 }
 
-static char *resolved_parent_cached(struct rulematch *m, const char *path)
+static void forget_resolved(struct rulematch *m)
 {
-    AUTO_FREE char *parent = path_parent(path);
+    for (size_t i = 0; i < RULEMATCH_BUCKETS; i++)
+        while (m->resolved[i]) {
+            struct resolved_dir *d = m->resolved[i];
 
-    return strcmp(path, "/") ? path_normal(resolved_cached(m, parent), path_base(path)) : xstrdup("/");
+            m->resolved[i] = d->next;
+            free(d->asked);
+            free(d->answer);
+            free(d);
+        }
 }
 
 static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
 {
     AUTO_FREE char *text = xstrdup(r->path);
+    AUTO_FREE char *parent = NULL;
     struct rule_pattern p = {.rule = r, .fold = r->hook || root_folds};
+    const struct resolved_dir *dir;
     size_t n;
 
     for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
@@ -212,12 +251,15 @@ static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_f
     n = r->glob ? literal_length(m, text) : strlen(text);
     if (!text[n] || !text[n + 1]) {
         text[n] = '\0';
-        p.prefix = resolved_parent_cached(m, *text ? text : "/");
+        parent = path_parent(*text ? text : "/");
+        dir = resolve_dir(m, parent);
+        p.prefix = *text ? path_normal(dir->answer, path_base(text)) : xstrdup("/");
+        p.no_parent = !dir->exists;
         p.tail = xstrdup("");
     } else {
         p.tail = xstrdup(text + n + 1);
         text[n] = '\0';
-        p.prefix = xstrdup(resolved_cached(m, *text ? text : "/"));
+        p.prefix = xstrdup(resolve_dir(m, *text ? text : "/")->answer);
     }
     pattern_index(m, p);
 }
@@ -233,6 +275,7 @@ void rulematch_init(struct rulematch *m, const struct file_rules *rules)
     for (size_t i = 0; i < rules->n; i++)
         if (rules->rules[i].grant >= GRANT_PROTECT)
             add_rule(m, &rules->rules[i], folds);
+    forget_resolved(m);
 }
 
 void rulematch_deinit(struct rulematch *m)
@@ -244,8 +287,6 @@ void rulematch_deinit(struct rulematch *m)
     }
     free(m->items);
     free(m->globs);
-    free(m->asked);
-    free(m->answer);
     strlist_deinit(&m->roots);
     *m = (struct rulematch){0};
 }

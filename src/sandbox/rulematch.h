@@ -20,6 +20,7 @@ struct rule_pattern {
     char *prefix;   // normal, links resolved as far as it exists
     char *tail;     // glob components below the prefix, lower case when `fold`; "" for a plain path
     char *last;     // last component, lower case when `fold`
+    bool no_parent; // a plain path whose directory did not exist
     bool fold;      // compare without case
     bool last_glob; // `last` has a glob character
     uint32_t hash;  // of the lower-case last component
@@ -34,7 +35,7 @@ struct rulematch {
     uint32_t *globs;                     // patterns with a glob in the last component
     size_t nglobs;
     struct strlist roots; // writable roots: links resolved, existing, outermost only
-    char *asked, *answer; // the directory resolved last
+    struct resolved_dir *resolved[RULEMATCH_BUCKETS]; // directories resolved so far; while the rules are read
 };
 
 void rulematch_init(struct rulematch *m, const struct file_rules *rules);

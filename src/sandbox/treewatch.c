@@ -496,6 +496,11 @@ bool treewatch_incomplete(const struct treewatch *w)
     return w->blind.n || w->blind_overflowed || w->broken || w->appeared.overflowed;
 }
 
+int treewatch_fd(const struct treewatch *w)
+{
+    return w->set.fd;
+}
+
 void treewatch_free(struct treewatch *w)
 {
     if (!w)

@@ -14,19 +14,19 @@
 
 // Keeps what the work needs and closes the rest: the janitor must not hold the caller's pipes open, nor the
 // supervisor's end of init's socket.
-static void keep_only(int *life, const struct janitor_work *w)
+static void keep_only(int life, const struct janitor_work *w)
 {
-    int keep[3] = {*life, w->init_pidfd, w->rundir->fd}, from = 0;
+    const int keep[] = {life, w->init_pidfd, w->rundir->fd, w->watch_fd};
+    int from = 3;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     for (int i = 0; i < 3; i++)
         if (null >= 0)
             dup2(null, i);
-    from = 3;
     for (;;) {
         int next = -1;
 
-        for (int i = 0; i < 3; i++)
+        for (size_t i = 0; i < ARRAY_LEN(keep); i++)
             if (keep[i] >= from && (next < 0 || keep[i] < next))
                 next = keep[i];
         if (next < 0)
@@ -87,7 +87,7 @@ static _Noreturn void run(int life, const struct janitor_work *w)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, "bawn-janitor");
-    keep_only(&life, w);
+    keep_only(life, w);
     do {
         n = read(life, &byte, 1);
     } while (n < 0 && errno == EINTR);

@@ -14,6 +14,7 @@
 
 struct janitor_work {
     int init_pidfd;
+    int watch_fd; // treewatch_fd: the janitor is the one who waits for its last close; -1 without
     const struct rundir *rundir; // not closed: it holds the run's lock until the janitor is done
     const struct cgroup_support *cgroups;
     const struct file_rules *rules;
@@ -26,7 +27,8 @@ struct janitor {
 };
 
 MUST_USE bool janitor_start(const struct janitor_work *work, struct janitor *ret, struct err *err);
-// Sends it away with nothing to do: the supervisor has cleaned up itself. Both take one that was never started.
+// Sends it away with nothing to do: the supervisor has cleaned up itself and closed its own watch. It is gone some
+// milliseconds later. Both take one that was never started.
 void janitor_dismiss(struct janitor *j);
 void janitor_await(struct janitor *j);
 

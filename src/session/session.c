@@ -449,7 +449,8 @@ static bool make_record(struct session *s, struct err *err)
 
 static bool arm_limits(struct session *s, struct err *err)
 {
-    struct janitor_work work = {s->init.pidfd, &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
+    struct janitor_work work = {s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir,
+                                &s->cgroup_support, &s->rules, &s->covers};
 
     if (!janitor_start(&work, &s->janitor, err))
         return false;
@@ -773,10 +774,12 @@ bool session_finish(struct session *s, struct err *err)
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
         tell(s, "a control group could not be removed: a process is still in it");
+    treewatch_free(TAKE_PTR(s->treewatch));
     janitor_dismiss(&s->janitor);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);
-    janitor_await(&s->janitor);
+    if (!s->options.leaving)
+        janitor_await(&s->janitor);
     await_death(s);
     return ok;
 }

@@ -91,6 +91,12 @@ static void the_default_profile_as_a_whole(void **state)
     assert_int_equal(verdict(&s, "/var/lib/x", ACCESS_READ), VERDICT_DENY);
     assert_int_equal(verdict(&s, "/tmp/x", ACCESS_WRITE), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/var/tmp/x", ACCESS_WRITE), VERDICT_ALLOW);
+    // What the host has in a private place is not there; what the run makes there is its own.
+    assert_int_equal(verdict(&s, "/tmp/x", ACCESS_READ), VERDICT_DENY);
+    assert_int_equal(verdict(&s, "/tmp", ACCESS_READ), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "notes.txt", ACCESS_READ), VERDICT_DENY);
+    assert_int_equal(verdict(&s, "notes.txt", ACCESS_WRITE), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "", ACCESS_READ), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/dev/null", ACCESS_WRITE), VERDICT_ALLOW);
     assert_int_equal(verdict(&s, "/dev/sda", ACCESS_READ), VERDICT_DENY);
     assert_int_equal(verdict(&s, "/proc/1/environ", ACCESS_WRITE), VERDICT_DENY);
@@ -129,6 +135,7 @@ static void a_verdict_names_rule_reason_and_remedy(void **state)
     explain(&s, "notes.txt", ACCESS_READ, &v);
     assert_has(v.reason, "a private home that starts empty");
     assert_string_equal(v.rule_text, "files.write: @home");
+    assert_has(v.remedy, "--read /");
     scene_deinit(&s);
 }
 
@@ -335,6 +342,7 @@ static void toolchains_are_what_path_needs(void **state)
                                               "tools",
                                               "opt",
                                               "opt/hello",
+                                              "opt/notes",
                                               ".docker",
                                               ".config",
                                               "work/node_modules",
@@ -361,6 +369,8 @@ static void toolchains_are_what_path_needs(void **state)
     scene_link(&s, claude, "home/.local/bin/claude");
     scene_link(&s, hello, "home/tools/bin/hello");
     scene_link(&s, "/usr/bin/env", "home/tools/bin/env");
+    scene_write(&s, "home/opt/notes/x", "");
+    scene_link(&s, "../../opt/notes", "home/tools/bin/notes"); // a directory is no program
     scene_link(&s, java, "home/.sdkman/candidates/java/current");
     path = xasprintf(
         "relative:.::%s/.cargo/bin:%s/.nvm/versions/node/v20/bin:%s/go/bin:%s/tools/bin:%s/.local/bin:"
@@ -436,7 +446,7 @@ static void secrets_by_name(void **state)
 
     (void)state;
     scene_init(&s);
-    make(&s, "files: {read: [/]}\n", "");
+    make(&s, "files: {read: [~]}\n", "");
     for (size_t i = 0; i < ARRAY_LEN(secret); i++)
         if (verdict(&s, secret[i], ACCESS_READ) != VERDICT_DENY)
             fail_msg("%s can be read", secret[i]);

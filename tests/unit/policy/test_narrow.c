@@ -119,6 +119,8 @@ static void rules_meet_where_both_admit(void **state)
         {"{preset: dependencies, methods: [GET, POST]}", "{preset: dependencies}",
          "preset=dependencies methods=GET"},
         {"{preset: dependencies}", "{host: a.org}", ""},
+        {"{host: x.a.org}", "{host: \"*.a.org\", methods: [GET]}, {host: x.a.org, methods: [POST]}",
+         "host=x.a.org methods=POST"},
         // A more specific entry decides alone, so the wide one must not come back in for its host.
         {"{host: \"*.a.org\", methods: [GET]}, {host: x.a.org, methods: [POST]}", "{host: x.a.org}",
          "host=x.a.org methods=POST"},

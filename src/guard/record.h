@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the guard tells the supervisor for the audit log: JSON objects, one a line, several to a message.
+// Nothing is lost: when the supervisor does not read, the guard waits for it, and the run's network with it.
+//
+// Events: "connection" (first allowed use of a connection), "request" (an allowed request), "closed" (with
+// counts), "denied", "failed" (permitted, but no server answered), "asked", "answered", "alert" (a secret in
+// what would have left), "refused-port", "dns". Members, where they apply: flow (number of the connection),
+// client ("address:port" inside, by which the supervisor finds the process), via, host, address, port, tls,
+// method, path, status, sent, received, requests, unlisted, verdict, rule, reason, allow_with, secret, count.
+#ifndef BAWN_GUARD_RECORD_H
+#define BAWN_GUARD_RECORD_H
+
+#include "base/json.h"
+#include "guard/rules.h"
+#include "loop/loop.h"
+
+// Allowed requests have a line each up to this rate; more are only counted ("unlisted" of "closed"). Denials
+// and alerts always have one.
+#define RECORD_REQUESTS_PER_SECOND 200u
+#define RECORD_REQUESTS_BURST 2000u
+#define RECORD_PATH_MAX 2048u // bytes of a path that are recorded
+
+struct records {
+    int control;
+    struct loop *loop;
+    struct buf pending; // lines not sent yet
+    struct timer flush;
+    double tokens;
+    uint64_t refilled; // CLOCK_MONOTONIC ns
+    bool broken;       // the supervisor is gone
+};
+
+void records_init(struct records *r, struct loop *loop, int control);
+void records_deinit(struct records *r);
+void records_flush(struct records *r);    // waits for the supervisor if it must
+bool records_may_list(struct records *r); // takes one of the tokens for allowed requests
+
+json_t *record_new(const char *event);
+void record_text(json_t *o, const char *key, const char *text); // nothing when NULL or empty
+void record_number(json_t *o, const char *key, uint64_t n);
+void record_answer(json_t *o, const struct net_answer *a); // verdict, rule, reason, allow_with
+void record_send(struct records *r, json_t *owned);
+
+#endif
