@@ -34,6 +34,11 @@ bool open_writes(int flags)
     return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
+static bool is_attached(const struct call *c, const struct statx *what, const char *path)
+{
+    return mount_table_holds(&c->n->mounts, c->n->init_pid, what->stx_mnt_id, path);
+}
+
 static enum tree tree_at(const struct call *c, const struct statx *what)
 {
     return mount_table_tree(&c->n->mounts, c->n->init_pid, what->stx_mnt_id);
@@ -84,6 +89,8 @@ static int may_open_host(const struct call *c, int obj, const struct statx *what
     char path[PATH_MAX];
     int e = object_path(c->n, obj, path);
 
+    if (!e && !is_attached(c, what, path))
+        e = EACCES;
     if (e)
         return e;
     rule = rule_of_object(n, path);
@@ -123,6 +130,8 @@ int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
     if (tree_at(c, &dir) != TREE_HOST)
         return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
     e = entry_path(c->n, parent, base, path);
+    if (!e && !is_attached(c, &dir, path))
+        e = EACCES;
     if (e)
         return e;
     rule = name_rule(n, path);
@@ -152,6 +161,8 @@ int may_remove(const struct call *c, int parent, const char *base, bool *ret_own
         return e;
     if (tree_at(c, &dir) != TREE_HOST)
         return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
+    if (!is_attached(c, &dir, path))
+        return EACCES;
     rule = name_rule(n, path);
     if (!rule)
         return 0;
@@ -170,7 +181,7 @@ int refused_by_mounts(const struct call *c, int sys, int fd, const char *base)
     char path[PATH_MAX];
 
     if ((sys == EROFS || sys == EACCES) &&
-        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/')
+        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/' && path[1])
         names_report_ungranted(c, path);
     return sys;
 }
