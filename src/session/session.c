@@ -36,6 +36,7 @@
 #include "sandbox/treewatch.h"
 #include "session/environment.h"
 #include "session/janitor.h"
+#include "session/network.h"
 #include "session/version.h"
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
@@ -65,6 +66,7 @@ struct session {
     struct command **commands;
     size_t ncommands;
     uint32_t next_id;
+    struct network *network; // with network.mode guarded
     struct notify *notify; // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
@@ -231,6 +233,17 @@ static bool on_ready(struct session *s, struct command *c, struct init_msg *m, i
     return true;
 }
 
+static bool on_gate(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
+{
+    struct err err = {0};
+
+    (void)c;
+    if (s->network && nfds == 1 && network_listener(s->network, m->id, (uint16_t)m->number, fds[0], &err))
+        return true;
+    tell(s, err.kind != ERR_NONE ? err.msg : "bawn-init sent a listener that nobody asked for");
+    return false;
+}
+
 static bool on_started(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
     (void)s;
@@ -343,6 +356,7 @@ static const struct handler {
     bool needs_command;
     bool (*fn)(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds);
 } handlers[INIT_TYPES] = {
+    [INIT_GATE] = {BEFORE_READY, false, on_gate},
     [INIT_READY] = {BEFORE_READY, false, on_ready},
     [INIT_FAILED] = {BEFORE_READY | WHEN_READY, false, on_failed},
     [INIT_STARTED] = {WHEN_READY, true, on_started},
@@ -386,12 +400,97 @@ static void on_init(struct watch *w, uint32_t events)
             close(fds[i]);
 }
 
-// --- limits ---
-
 static void on_wall(struct timer *t)
 {
     session_kill(t->ctx, "wall");
 }
+
+// --- the guarded network ---
+
+// What the guard says of one use of the network: "GET https://host:port/path", or "host:port".
+static char *network_subject(const json_t *e)
+{
+    const char *method = json_string_value(json_object_get(e, "method"));
+    const char *path = json_string_value(json_object_get(e, "path"));
+    const char *host = json_string_value(json_object_get(e, "host"));
+    const char *address = json_string_value(json_object_get(e, "address"));
+    long port = (long)json_integer_value(json_object_get(e, "port"));
+    const char *name = host ? host : address ? address : "?";
+
+    if (method)
+        return xasprintf("%s %s://%s:%ld%s", method, json_object_get(e, "tls") ? "https" : "http", name, port,
+                         path ? path : "");
+    return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
+}
+
+static void network_detail(const json_t *e, struct jsontext_object *ret)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)e, key, value) {
+        if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
+            continue;
+        if (json_is_string(value))
+            jsontext_text(ret, key, json_string_value(value));
+        else if (json_is_integer(value))
+            jsontext_number(ret, key, json_integer_value(value));
+        else if (json_is_boolean(value))
+            jsontext_flag(ret, key, json_is_true(value));
+    }
+}
+
+static void on_network(void *ctx, const json_t *e)
+{
+    struct session *s = ctx;
+    AUTO_JSONTEXT struct jsontext_object detail = {0};
+    AUTO_FREE char *subject = network_subject(e);
+    const char *word = json_string_value(json_object_get(e, "verdict"));
+    const char *rule = json_string_value(json_object_get(e, "rule"));
+    const char *remedy = json_string_value(json_object_get(e, "allow_with"));
+    enum verdict verdict = word && !strcmp(word, "allow") ? VERDICT_ALLOW : VERDICT_DENY;
+
+    network_detail(e, &detail);
+    record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
+    if (word && verdict == VERDICT_DENY) {
+        AUTO_FREE char *advice = remedy && *remedy ? xasprintf("to allow it: %s", remedy) : NULL;
+
+        refuse(s, "network", subject, rule, advice);
+    }
+}
+
+static void on_guard_gone(void *ctx, const char *why)
+{
+    struct session *s = ctx;
+
+    record(s, AUDIT_GUARD, VERDICT_DENY, "network.mode: guarded", why, NULL, "guard");
+    tell(s, why);
+}
+
+static void on_policy_updated(void *ctx, const char *error)
+{
+    struct session *s = ctx;
+    AUTO_FREE char *text = *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
+
+    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd", text ? text : "network rules replaced",
+           NULL, "control-fd");
+    if (text)
+        tell(s, text);
+}
+
+bool session_update(struct session *s, const struct policy *p, struct err *err)
+{
+    if (p->limits.wall_ms)
+        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, on_wall, s);
+    if (!s->network)
+        return p->network.mode == NET_OFF ||
+               err_set(err, ERR_UNSUPPORTED, "the network is %s in this run; it cannot become guarded while it runs",
+                       s->options.policy->network.mode == NET_OPEN ? "open" : "off");
+    return network_update(s->network, p, err);
+}
+
+// --- limits ---
+
 
 static void on_oom(struct watch *w, uint32_t events)
 {
@@ -478,15 +577,28 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist more = {0};
+    AUTO_STRLIST struct strlist let_in = {0};
     AUTO_BUF struct buf notes;
-    struct layout_wants w = {
-        &s->rules, &s->covers, geteuid(), p->network.mode != NET_OPEN, s->limits.tmpfs_size, &sockets, &more};
+    struct layout_wants w = {.rules = &s->rules,
+                             .covers = &s->covers,
+                             .uid = geteuid(),
+                             .own_net = p->network.mode != NET_OPEN,
+                             .tmpfs_size = s->limits.tmpfs_size,
+                             .sockets = &sockets,
+                             .let_in = &let_in,
+                             .more_read = &more};
     struct plan plan;
     bool ok;
 
     buf_init(&notes, 1 << 20);
     plan_init(&plan);
     layout_host_sockets(&sockets);
+    for (size_t i = 0; i < p->network.sockets.n; i++) {
+        char *real = realpath(p->network.sockets.items[i].text, NULL);
+
+        if (real)
+            strlist_take(&let_in, real);
+    }
     if (!w.own_net)
         show_resolver(&more);
     plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
@@ -500,6 +612,12 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
         plan.head.flags |= PLAN_SCOPE_ABSTRACT;
     if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
         plan.head.flags |= PLAN_LANDLOCK;
+    if (s->network) {
+        w.nfiles = network_files(s->network, &w.files);
+        plan.head.flags |= PLAN_GATE;
+        plan.head.gate_ports = plan_string(&plan, network_ports(s->network));
+        plan.head.proxy_port = NETWORK_PROXY_PORT;
+    }
     plan.head.hostname = plan_string(&plan, "bawn");
     plan.head.cwd = plan_string(&plan, s->options.places.workspace);
     plan.head.processes = s->limits.rlimit_processes;
@@ -542,27 +660,47 @@ static bool send_plan(struct session *s, const struct buf *block, struct err *er
     return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
 }
 
+static bool open_network(struct session *s, struct strlist *env, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+
+    return p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err);
+}
+
+static bool start_network(struct session *s, struct err *err)
+{
+    struct network_handler h = {on_network, on_guard_gone, on_policy_updated, s};
+
+    return !s->network || network_start(s->network, s->loop, &h, err);
+}
+
 static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
+    AUTO_STRLIST struct strlist network_env = {0};
     AUTO_BUF struct buf block;
 
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
     if (!make_rules(s, err) || !limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
-        !launch_init(p->network.mode != NET_OPEN, &s->init, err))
+        !open_network(s, &network_env, err) || !launch_init(p->network.mode != NET_OPEN, &s->init, err))
         return false;
     s->launched = true;
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
-    if (!find_covers(s, err) || !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
+    // The guard has been starting all the while.
+    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
         !send_plan(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
+    for (size_t i = 0; i < network_env.n; i++)
+        environment_set(&s->env, network_env.items[i]);
     s->state = SESSION_OPEN;
     for (size_t i = 0; i < s->covers.notes.n; i++)
         tell(s, s->covers.notes.items[i]);
+    if (!start_network(s, err))
+        return false;
     if (!treewatch_start(s->treewatch, &s->covers, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, on_init, s, err))
         return false;
@@ -770,6 +908,8 @@ bool session_finish(struct session *s, struct err *err)
         record(s, AUDIT_LIMIT, VERDICT_DENY, "limits.processes", "processes", NULL, "kernel");
         refuse(s, "limit", "more processes", "limits.processes", "raise limits.processes");
     }
+    if (s->network)
+        network_drain(s->network);
     sweep(s);
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
@@ -792,6 +932,7 @@ bool session_close(struct session *s, struct err *err)
         return true;
     ok = session_finish(s, err);
     notify_free(s->notify);
+    network_free(s->network);
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);
     rundir_deinit(&s->rundir);
