@@ -30,6 +30,7 @@
 #include "sandbox/limitplan.h"
 #include "sandbox/notify.h"
 #include "sandbox/plan.h"
+#include "sandbox/probe.h"
 #include "sandbox/proto.h"
 #include "sandbox/quarantine.h"
 #include "sandbox/sys.h"
@@ -82,6 +83,8 @@ static void tell(struct session *s, const char *text)
 }
 
 // One line of the record; a record that cannot be written ends the run, as no decision may go unrecorded.
+static void await_death(struct session *s);
+
 static void record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule,
                    const char *subject, const struct jsontext_object *detail, const char *by)
 {
@@ -127,6 +130,10 @@ static void record_quarantined(struct session *s, size_t from)
         struct file_verdict v;
 
         file_rules_explain(&s->rules, q->path, ACCESS_WRITE, &v);
+        if (v.rule != q->rule) { // git's own places are found, not named by a pattern
+            snprintf(v.rule_text, sizeof v.rule_text, "files.protect: %s", q->rule->text);
+            v.remedy[0] = '\0';
+        }
         jsontext_text(&detail, "moved_to", q->moved);
         record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
         refuse(s, "create", q->path, v.rule_text, v.remedy);
@@ -367,9 +374,15 @@ static const struct handler {
 
 static void init_died(struct session *s)
 {
-    session_kill(s, NULL);
     for (size_t i = 0; i < s->ncommands; i++)
-        end_command(s->commands[i], SIGKILL);
+        if (s->commands[i]->state != COMMAND_ENDED && s->commands[i]->failure.kind == ERR_NONE) {
+            err_set(&s->commands[i]->failure, ERR_PROTOCOL,
+                    "the sandbox's first process (bawn-init) was killed from outside, and all inside with it: out of "
+                    "memory on the host, or somebody's kill");
+            s->commands[i]->exit_code = 125;
+        }
+    session_kill(s, NULL);
+    await_death(s);
 }
 
 static void on_init(struct watch *w, uint32_t events)
@@ -644,6 +657,23 @@ static int block_fd(const struct buf *block, struct err *err)
     return TAKE_FD(fd);
 }
 
+// Init does not take messages any more: what it said before it died is the reason.
+static bool why_gone(struct session *s, struct err *err)
+{
+    int fds[FD_PASS_MAX];
+    size_t nfds = FD_PASS_MAX;
+    struct init_msg m;
+
+    while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
+        while (nfds)
+            close(fds[--nfds]);
+        if (m.type == INIT_FAILED)
+            return err_set(err, ERR_SYSTEM, "%s", m.text);
+        nfds = FD_PASS_MAX;
+    }
+    return err_set(err, ERR_PROTOCOL, "the sandbox's first process (bawn-init) was killed from outside");
+}
+
 // READY is not waited for: a START may follow at once, init takes them in order.
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
@@ -652,12 +682,7 @@ static bool send_plan(struct session *s, const struct buf *block, struct err *er
 
     if (fd < 0)
         return false;
-    if (init_send(s->init.sock, &m, &fd, 1))
-        return true;
-    // What it said before it died is the reason.
-    if (init_recv(s->init.sock, &m, NULL, NULL, MSG_DONTWAIT) == 1 && m.type == INIT_FAILED)
-        return err_set(err, ERR_SYSTEM, "%s", m.text);
-    return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
+    return init_send(s->init.sock, &m, &fd, 1) || why_gone(s, err);
 }
 
 static bool open_network(struct session *s, struct strlist *env, struct err *err)
@@ -684,8 +709,16 @@ static bool open_all(struct session *s, struct err *err)
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
     if (!make_rules(s, err) || !limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
-        !open_network(s, &network_env, err) || !launch_init(p->network.mode != NET_OPEN, &s->init, err))
+        !open_network(s, &network_env, err))
         return false;
+    if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
+        struct err why = {0};
+
+        // Only now, as it costs time: what exactly is missing here, and how to get it.
+        if (err && err->kind == ERR_UNSUPPORTED && !probe_can_sandbox(&why))
+            *err = why;
+        return false;
+    }
     s->launched = true;
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
@@ -766,7 +799,7 @@ bool session_start(struct session *s, const struct command_options *o, struct co
             fds[nfds++] = o->std[i];
     init_msg_text(&m, o->cwd ? o->cwd : "");
     if (!init_send(s->init.sock, &m, fds, (size_t)nfds))
-        return err_set(err, ERR_PROTOCOL, "bawn-init is gone");
+        return why_gone(s, err);
     c = xcalloc(1, sizeof *c);
     *c = (struct command){.id = s->next_id++, .options = *o, .session = s};
     s->commands = xrealloc(s->commands, (s->ncommands + 1) * sizeof *s->commands);
@@ -803,7 +836,9 @@ static void send_kill(struct session *s)
     s->killed = true;
     s->state = SESSION_DEAD;
     watch_del(&s->sock_watch);
-    sys_pidfd_send_signal(s->init.pidfd, SIGKILL);
+    // Our child and not reaped yet, so its pid cannot be another's.
+    if (sys_pidfd_send_signal(s->init.pidfd, SIGKILL) < 0)
+        kill(s->init.pid, SIGKILL);
 }
 
 // Init's death is that of everything in its pid namespace: it is reaped after all others.
