@@ -61,7 +61,7 @@ static void a_leaf_holds_for_its_host_and_no_other_under_strict_rules(void **sta
 static void runs_do_not_trust_each_other(void **state UNUSED)
 {
     struct host h = host_named("a.test");
-    struct ca *one, *two;
+    struct ca *one = NULL, *two = NULL;
     X509 *leaf;
     EVP_PKEY *key;
 
