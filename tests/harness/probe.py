@@ -277,3 +277,7 @@ def wait_until(condition, seconds=5.0):
             return True
         time.sleep(0.02)
     return bool(condition())
+
+
+def owned_by_us(path):
+    return os.lstat(path).st_uid == os.geteuid()

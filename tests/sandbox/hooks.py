@@ -179,7 +179,7 @@ def define_existing(path):
         top = path.split("/")[0]
 
         def setup():
-            yard.call(["rm", "-rf", top, "x"])
+            yard.call(["rm", "-rf", top, "x", "n"])
             yard.write(path, ours)
 
         for line in ("echo pwn > {P}", "echo pwn >> {P}", "rm -f {P}; echo pwn > {P}", "echo pwn > n; mv -f n {P}",
@@ -257,11 +257,11 @@ def strict_protects_names_that_spin(yard):
     """With files.strict a protected name never exists, not even for a moment: a watcher outside spins on it."""
     yard.git("init", "-q")
     watch = python("""
-end = time.time() + 2
+end = time.time() + 5
 while time.time() < end and not os.path.exists('{W}/stop'):
     if os.path.lexists('{W}/.envrc'): print('SEEN'); break
 """, W=yard.workspace)
-    attack = "for i in 1 2 3 4 5 6 7 8 9 10; do echo e > .envrc; mkdir .vscode; done 2>/dev/null; touch stop; true"
+    attack = "sleep 0.5; for i in 1 2 3 4 5 6 7 8 9 10; do echo e > .envrc; mkdir .vscode; done 2>/dev/null; touch stop; true"
     both = "%s & %s; wait" % (watch, attack)
     check("SEEN" in yard.outside(both).out, "positive control: the watcher does not see the name")
     yard.call(["rm", "-rf", ".envrc", ".vscode", "stop"])

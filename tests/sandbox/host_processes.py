@@ -113,7 +113,7 @@ for line in open('/proc/{V}/maps'):
     "existence": "kill -0 {V} && echo VICTIMARG",
     "scheduling": python("try: os.sched_getaffinity({V}); print('VICTIMARG')\nexcept OSError: pass"),
     "session": python("try: print(os.getsid({V}), 'VICTIMARG')\nexcept OSError: pass"),
-    "listing": "ps -ef | grep -o 'VICTIM''ARG'",
+    "listing": "ps -ef | grep -o '[V]ICTIMARG'",
     "ptrace": python("x86 = os.uname().machine == 'x86_64'\nif call(101 if x86 else 117, 16, {V}, 0, 0) == 0: print('VICTIMARG')"),
     "ptrace_seize": python("x86 = os.uname().machine == 'x86_64'\nif call(101 if x86 else 117, 0x4206, {V}, 0, 0) == 0: print('VICTIMARG')"),
     "kcmp": python("x86 = os.uname().machine == 'x86_64'\nif call(312 if x86 else 272, {V}, {V}, 0, 0, 0) == 0: print('VICTIMARG')"),
@@ -193,5 +193,5 @@ print('VM', call(310 if x86 else 270, os.getpid(), v, 1, v, 1, 0), call(311 if x
 
 @test
 def core_patterns_and_signals_of_a_crash_stay_inside(yard):
-    r = yard.run("ulimit -c unlimited; sh -c 'kill -SEGV $$'; echo $?; ls core* 2>/dev/null")
+    r = yard.run("(ulimit -c unlimited) 2>/dev/null; sh -c 'kill -SEGV $$'; echo $?; ls core* 2>/dev/null; true")
     check(r.rc == 0 and r.out.startswith("139"), "a crash inside is not seen as one", r)

@@ -240,7 +240,7 @@ def no_descriptor_but_the_three_is_open_inside(yard):
 @test
 def the_descriptor_of_events_is_not_inside(yard):
     r, w = os.pipe()
-    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "sh", "-c", "ls -l /proc/$$/fd; echo forged >&%d" % w], cwd=yard.workspace, env=yard.env,
+    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "sh", "-c", "ls -l /proc/$$/fd; echo for''ged >&%d" % w], cwd=yard.workspace, env=yard.env,
                        pass_fds=[w], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
     os.close(w)
     with os.fdopen(r) as f:

@@ -81,7 +81,7 @@ def kernel_addresses_are_hidden(yard):
 
 @test
 def devices_are_the_harmless_few(yard):
-    r = yard.run("find /dev -type b; find /dev -type c")
+    r = yard.run("for f in $(find /dev); do { test -b $f || test -c $f; } && echo $f; done; true")
     harmless = {"/dev/" + n for n in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx", "console", "pts/0")}
     check(r.rc == 0 and "/dev/null" in r.out, "/dev is not there", r)
     check(set(r.out.split()) <= harmless, "other devices in /dev: %s" % (set(r.out.split()) - harmless), r)

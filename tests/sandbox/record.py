@@ -94,7 +94,7 @@ def policies_of_the_user_are_not_changed_from_inside(yard):
 def a_policy_is_not_trusted_from_inside(yard):
     yard.write("bawn.yaml", "version: 1\nextends: workspace\nnested: true\nfiles: {write+: ['~/x']}\n")
     yard.write("~/x/f")
-    r = yard.run("%s trust 2>/dev/null; mkdir -p ~/.local/state/bawn; sha256sum bawn.yaml > ~/.local/state/bawn/trust; true" % yard.binary, *SEE_ALL)
+    r = yard.run("%s trust --yes 2>/dev/null; mkdir -p ~/.local/state/bawn; sha256sum bawn.yaml > ~/.local/state/bawn/trust; true" % yard.binary, *SEE_ALL)
     check(r.rc == 0, "the attempt did not run", r)
     check(not yard.exists("~/.local/state/bawn/trust"), "something was trusted from inside", r)
     r = yard.run("echo x > ~/x/f; cat ~/x/f")

@@ -147,7 +147,7 @@ def what_programs_need_goes_on_working(yard):
     r = yard.run(python("""
 x86 = os.uname().machine == 'x86_64'
 assert os.memfd_create('x') >= 0
-assert call(157 if x86 else 167, 38, 0, 0, 0, 0) in (0, 1)               # prctl
+assert call(157 if x86 else 167, 39, 0, 0, 0, 0) in (0, 1)               # prctl
 assert call(237 if x86 else 235, None, 0, 0, 0, 0, 0) != -1              # mbind
 assert call(135 if x86 else 92, 0xffffffff) >= 0                         # asking for the personality
 assert call(135 if x86 else 92, 0x0040000) >= 0                          # gdb and setarch -R
