@@ -10,18 +10,22 @@ from yard import check, skip, test
 
 @test
 def the_environment_is_built_from_nothing(yard):
-    r = yard.run("env | cut -d= -f1 | sort | tr '\\n' ' '", env={"FOO": "1", "LD_LIBRARY_PATH": "/x", "PYTHONPATH": "/x", "EDITOR": "vi", "MY_TOKEN": "x", "LC_TIME": "C", "http_proxy": "http://x"})
+    r = yard.run("env | cut -d= -f1 | sort | tr '\\n' ' '", env={"FOO": "1", "LD_LIBRARY_PATH": "/x",
+        "PYTHONPATH": "/x", "EDITOR": "vi", "MY_TOKEN": "x", "LC_TIME": "C", "http_proxy": "http://x"})
     names = set(r.out.split())
     check({"PATH", "HOME", "LANG", "TERM"} <= names, "names that programs need are missing", r)
-    check(names <= {"PATH", "HOME", "LANG", "TERM", "USER", "LOGNAME", "SHELL", "LC_TIME", "XDG_RUNTIME_DIR", "BAWN", "PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"}, "more is passed: %s" % names, r)
+    check(names <= {"PATH", "HOME", "LANG", "TERM", "USER", "LOGNAME", "SHELL", "LC_TIME", "XDG_RUNTIME_DIR", "BAWN",
+                    "PWD", "OLDPWD", "SHLVL", "_", "TMPDIR"}, "more is passed: %s" % names, r)
 
 
 @test
 def variables_are_passed_and_set_when_asked(yard):
     r = yard.run("echo $FOO $BAR $BAZ", "--env", "FOO", "--env", "BAR=b=c", env={"FOO": "f", "BAR": "x", "BAZ": "z"})
     check(r.out == "f b=c\n", "--env", r)
-    yard.write("p.yaml", "version: 1\nextends: workspace\nenv: {pass: [FOO, 'MY_*'], set: {CI: \"1\", ONE: two words}}\n")
-    r = yard.run("echo $FOO $MY_A $MY_B $OTHER $CI $ONE", "-p", "p.yaml", env={"FOO": "f", "MY_A": "a", "MY_B": "b", "OTHER": "o"})
+    yard.write("p.yaml",
+               "version: 1\nextends: workspace\nenv: {pass: [FOO, 'MY_*'], set: {CI: \"1\", ONE: two words}}\n")
+    r = yard.run("echo $FOO $MY_A $MY_B $OTHER $CI $ONE", "-p", "p.yaml", env={"FOO": "f", "MY_A": "a", "MY_B": "b",
+        "OTHER": "o"})
     check(r.out == "f a b 1 two words\n", "env.pass and env.set", r)
     r = yard.run("echo ${FOO-unset}", "--env", "FOO")
     check(r.rc in (0, 125) and "f" not in r.out.replace("unset", ""), "a variable that is not there", r)
@@ -44,9 +48,11 @@ def git_configuration_of_the_user_is_readable(yard):
     yard.write("~/.config/git/ignore", "*.bak\n")
     yard.git("init", "-q")
     yard.write("x.bak")
-    r = yard.run("git config user.name; git status --short; echo x >> ~/.gitconfig && echo WROTE; git config --global a.b c && echo WROTE; true")
+    r = yard.run("git config user.name; git status --short; echo x >> ~/.gitconfig && echo WROTE; git config --global "
+                 "a.b c && echo WROTE; true")
     check(r.out == "Me\n", "the user's git configuration", r)
-    check("[user]" in yard.read("~/.gitconfig") and "a" not in yard.read("~/.gitconfig").replace("name", "").replace("email", "").replace("example", "").split("\n")[-1], "it was changed")
+    check("[user]" in yard.read("~/.gitconfig") and "a" not in yard.read("~/.gitconfig").replace("name",
+        "").replace("email", "").replace("example", "").split("\n")[-1], "it was changed")
 
 
 @test
@@ -73,7 +79,8 @@ def version_managers_of_the_home_work(yard):
 @test
 def temporary_directories_are_private_and_usable(yard):
     for d in ("/tmp", "/var/tmp", "/dev/shm"):
-        r = yard.run("ls -A %s | wc -l; stat -c %%a %s; echo x > %s/f && cat %s/f; mktemp -p %s >/dev/null && echo made" % ((d,) * 5))
+        r = (yard.run("ls -A %s | wc -l; stat -c %%a %s; echo x > %s/f && cat %s/f; mktemp -p %s >/dev/null && echo "
+                      "made" % ((d,) * 5)))
         check(r.out.split() in (["0", "1777", "x", "made"], ["0", "777", "x", "made"]), "%s inside" % d, r)
     r = yard.run("cp /bin/true /tmp/t && /tmp/t && echo runs")
     check(r.out == "runs\n", "programs in /tmp run", r)
@@ -81,15 +88,18 @@ def temporary_directories_are_private_and_usable(yard):
 
 @test
 def identity_stays_ones_own(yard):
-    r = yard.run("id -u; id -g; whoami; echo x > f; stat -c '%u %g' f; cat /proc/self/loginuid >/dev/null; hostname >/dev/null")
-    check(r.out.split()[:2] == [str(os.geteuid()), str(os.getegid())] and r.out.split()[-2:] == [str(os.geteuid()), str(os.getegid())], "identity inside", r)
+    r = yard.run("id -u; id -g; whoami; echo x > f; stat -c '%u %g' f; cat /proc/self/loginuid >/dev/null; hostname "
+                 ">/dev/null")
+    check(r.out.split()[:2] == [str(os.geteuid()), str(os.getegid())] and r.out.split()[-2:] == [str(os.geteuid()),
+        str(os.getegid())], "identity inside", r)
     check(os.stat(yard.path("f")).st_uid == os.geteuid(), "a file of the workspace belongs to somebody else")
 
 
 @test
 def the_umask_the_directory_and_the_niceness_are_kept(yard):
     yard.write("sub/x")
-    r = yard.call(["sh", "-c", "umask 027; nice -n 5 %s run -- sh -c 'umask; nice; pwd; touch made'; stat -c %%a made" % yard.binary])
+    r = (yard.call(["sh", "-c",
+                    "umask 027; nice -n 5 %s run -- sh -c 'umask; nice; pwd; touch made'; stat -c %%a made" % yard.binary]))
     check(r.out.split() == ["0027", "5", os.path.realpath(yard.workspace), "640"], "inherited state", r)
 
 
@@ -97,7 +107,8 @@ def the_umask_the_directory_and_the_niceness_are_kept(yard):
 def another_workspace_is_named_with_c(yard):
     yard.write("proj/a", "A")
     r = yard.run("pwd; cat a; echo b > b; (echo x > ../pwn) 2>/dev/null; ls ..", "-C", "proj")
-    check(r.out.split()[:2] == [os.path.realpath(yard.path("proj")), "A"] or r.out.startswith(os.path.realpath(yard.path("proj")) + "\nA"), "-C", r)
+    check(r.out.split()[:2] == [os.path.realpath(yard.path("proj")), "A"]
+          or r.out.startswith(os.path.realpath(yard.path("proj")) + "\nA"), "-C", r)
     check(yard.read("proj/b") == "b\n" and not yard.exists("pwn"), "-C is the workspace", r)
 
 
@@ -108,11 +119,13 @@ def in_place(yard, workspace, line="echo made > f && cat f && pwd -P"):
 
 @test
 def odd_names_of_the_workspace_work(yard):
-    for name in ("with space", "ünïcödé 漢字", "new\nline", "quote'\"", "tab\there", "back\\slash", "$HOME", "a,b:c=d", "-dash", "#hash", "100%", "[glob]*?", b"bytes\xff\xfe"):
+    for name in ("with space", "ünïcödé 漢字", "new\nline", "quote'\"", "tab\there", "back\\slash", "$HOME", "a,b:c=d",
+                 "-dash", "#hash", "100%", "[glob]*?", b"bytes\xff\xfe"):
         path = os.path.join(os.fsencode(yard.root), os.fsencode(name) if isinstance(name, str) else name)
         os.mkdir(path)
         r = in_place(yard, path)
-        check(r.rc == 0 and r.out.startswith("made\n") and os.fsencode(r.raw_out)[5:-1] == path, "workspace %r" % name, r)
+        check(r.rc == 0 and r.out.startswith("made\n") and os.fsencode(r.raw_out)[5:-1] == path, "workspace %r" % name,
+              r)
         check(os.path.exists(path + b"/f"), "nothing was written in %r" % name, r)
 
 
@@ -143,7 +156,8 @@ def a_home_as_the_workspace_works(yard):
     yard.write("~/.bashrc", "ours")
     yard.write("~/.ssh/id_rsa", "CANARY")
     r = in_place(yard, yard.home, "ls -A; cat .bashrc; echo x > file; cat .ssh/id_rsa")
-    check(".bashrc" in r.out and "ours" in r.out and "CANARY" not in r.out and yard.exists("~/file"), "the home as workspace", r)
+    check(".bashrc" in r.out and "ours" in r.out and "CANARY" not in r.out and yard.exists("~/file"),
+          "the home as workspace", r)
 
 
 @test
@@ -188,10 +202,12 @@ def grants_on_the_command_line_hold(yard):
     for n in ("r", "w", "n"):
         yard.write("../%s/f" % n, n)
     at = lambda n: yard.root + "/" + n
-    line = "cat %s/f %s/f %s/f; echo x > %s/new; echo x > %s/new; rm -f %s/f" % (at("r"), at("w"), at("n"), at("r"), at("w"), at("r"))
+    line = "cat %s/f %s/f %s/f; echo x > %s/new; echo x > %s/new; rm -f %s/f" % (at("r"), at("w"), at("n"), at("r"),
+        at("w"), at("r"))
     r = yard.run(line, "--read", at("r"), "--write", at("w"))
     check(r.out == "rw", "--read and --write", r)
-    check(os.path.exists(at("w") + "/new") and not os.path.exists(at("r") + "/new") and os.path.exists(at("r") + "/f"), "what may be written", r)
+    check(os.path.exists(at("w") + "/new") and not os.path.exists(at("r") + "/new") and os.path.exists(at("r") + "/f"),
+          "what may be written", r)
     r = yard.run("cat ../r/f", "--read", "../r")
     check(r.out == "r", "a relative path", r)
     yard.write("~/data/f", "d")

@@ -25,7 +25,8 @@ def output(found, stream):
 def a_run_starts_and_ends_with_an_event(yard):
     r, found = events(yard, "--", "sh", "-c", "echo out; echo err >&2; exit 3")
     check(r.rc == 3, "status", r)
-    check(found[0]["type"] == "run.started" and found[0]["command"] == ["sh", "-c", "echo out; echo err >&2; exit 3"], "the first event", r)
+    check(found[0]["type"] == "run.started" and found[0]["command"] == ["sh", "-c", "echo out; echo err >&2; exit 3"],
+          "the first event", r)
     check(found[0]["workspace"] == os.path.realpath(yard.workspace) and found[0]["run"], "workspace and run", r)
     check(found[-1]["type"] == "run.ended" and found[-1]["exit"] == 3, "the last event", r)
     check(output(found, "stdout") == b"out\n" and output(found, "stderr") == b"err\n", "output", r)
@@ -42,12 +43,14 @@ def any_bytes_come_through_events(yard):
 @test
 def events_on_a_descriptor_leave_the_output_alone(yard):
     r, w = os.pipe()
-    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "echo", "plain"], cwd=yard.workspace, env=yard.env, pass_fds=[w], stdout=subprocess.PIPE, timeout=20)
+    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "echo", "plain"], cwd=yard.workspace, env=yard.env,
+                       pass_fds=[w], stdout=subprocess.PIPE, timeout=20)
     os.close(w)
     with os.fdopen(r) as f:
         found = [json.loads(line) for line in f]
     check(p.stdout == b"plain\n", "output is not plain: %r" % p.stdout)
-    check([e["type"] for e in found if e["type"].startswith("run.")] == ["run.started", "run.ended"] and not [e for e in found if e["type"] == "output"], "events: %s" % found)
+    check([e["type"] for e in found if e["type"].startswith("run.")] == ["run.started", "run.ended"]
+          and not [e for e in found if e["type"] == "output"], "events: %s" % found)
 
 
 @test
@@ -62,12 +65,14 @@ def an_end_by_a_signal_and_by_a_limit_is_told(yard):
 @test
 def a_command_that_is_not_found_ends_too(yard):
     r, found = events(yard, "--", "/no/such")
-    check(r.rc == 127 and found[0]["type"] == "run.started" and found[-1]["type"] == "run.ended" and found[-1]["exit"] == 127, "events of a missing command", r)
+    check(r.rc == 127 and found[0]["type"] == "run.started" and found[-1]["type"] == "run.ended"
+          and found[-1]["exit"] == 127, "events of a missing command", r)
 
 
 @test
 def refusals_are_events_and_a_list_at_the_end(yard):
-    line = "echo x > /etc/nope; echo x > /usr/nope; python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 9))'; true"
+    line = ("echo x > /etc/nope; echo x > /usr/nope; python3 -c 'import socket; "
+            "socket.create_connection((\"127.0.0.1\", 9))'; true")
     _, found = events(yard, "--", "sh", "-c", line)
     refused = [e for e in found if e["type"] == "refused"]
     check({"/etc/nope", "/usr/nope"} <= {e["subject"] for e in refused}, "refused: %s" % found)
@@ -80,7 +85,8 @@ def refusals_are_events_and_a_list_at_the_end(yard):
 
 @test
 def the_list_of_refusals_is_short_and_counts(yard):
-    r = yard.run("for i in $(seq 50); do echo x > /etc/nope$i; done 2>/dev/null; for i in 1 2 3; do echo x > /etc/same; done 2>/dev/null; true")
+    r = yard.run("for i in $(seq 50); do echo x > /etc/nope$i; done 2>/dev/null; for i in 1 2 3; do echo x > "
+                 "/etc/same; done 2>/dev/null; true")
     lines = [l for l in r.err.splitlines() if l.strip()]
     check(10 <= len(lines) <= 40, "%d lines" % len(lines), r)
     check("more" in r.err and "bawn log" in r.err, "the rest is not counted", r)
@@ -105,5 +111,6 @@ def programs_that_try_the_usual_are_not_reported(yard):
     """git, python and the shell probe many paths: a list that cries wolf is not read."""
     yard.write("~/.gitconfig", "")
     yard.git("init", "-q")
-    r = yard.run("git status >/dev/null; python3 -c 'import json, socket'; ls >/dev/null; sh -c true; mkdir -p a/b; cat /dev/null > /dev/null; tty >/dev/null; true")
+    r = yard.run("git status >/dev/null; python3 -c 'import json, socket'; ls >/dev/null; sh -c true; mkdir -p a/b; "
+                 "cat /dev/null > /dev/null; tty >/dev/null; true")
     check(r.rc == 0 and "refused" not in r.err, "refusals that nobody asked for", r)

@@ -15,7 +15,8 @@ def every_exit_status_is_passed_on(yard):
 
 @test
 def a_signals_end_is_128_and_its_number(yard):
-    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGALRM, signal.SIGTERM,
+    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGFPE,
+                signal.SIGKILL, signal.SIGSEGV, signal.SIGPIPE, signal.SIGALRM, signal.SIGTERM,
                 signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, 40):
         r = yard.bawn("run", "--", "sh", "-c", "kill -%d $$; sleep 5" % sig)
         check(r.rc == 128 + sig, "signal %d became %d" % (sig, r.rc), r)
@@ -32,7 +33,8 @@ def the_status_is_the_first_commands_not_a_childs(yard):
 def a_missing_command_is_127(yard):
     for name in ("no-such-command-here", "./no-such", "/no/such/command", "sub/x"):
         r = yard.bawn("run", "--", name)
-        check(r.rc == 127 and r.out == "" and len(r.err.strip().splitlines()) == 1 and name in r.err, "not found: %s" % name, r)
+        check(r.rc == 127 and r.out == "" and len(r.err.strip().splitlines()) == 1 and name in r.err,
+              "not found: %s" % name, r)
 
 
 @test
@@ -52,10 +54,14 @@ def a_command_that_cannot_be_executed_is_126(yard):
 
 @test
 def wrong_usage_is_125_in_one_line_and_starts_nothing(yard):
-    for args in (("run",), ("run", "--"), ("run", "--no-such-option", "--", "touch", "started"), ("run", "--wall", "--", "touch", "started"), ("run", "-C", "/no/such", "--", "touch", "started"),
-                 ("run", "--set", "novalue", "--", "touch", "started"), ("run", "--json=99", "--", "touch", "started"), ("run", "--json=x", "--", "touch", "started"),
-                 ("run", "-p", "/no/such.yaml", "--", "touch", "started"), ("run", "--profile", "no-such", "--", "touch", "started"), ("run", "--backend", "no-such", "--", "touch", "started"),
-                 ("run", "-C", "f", "--", "touch", "started"), ("run", "--overlay=no-such", "--", "touch", "started"), ("run", "--ask", "no-such", "--", "touch", "started")):
+    for args in (("run",), ("run", "--"), ("run", "--no-such-option", "--", "touch", "started"), ("run", "--wall", "--",
+            "touch", "started"), ("run", "-C", "/no/such", "--", "touch", "started"),
+                 ("run", "--set", "novalue", "--", "touch", "started"), ("run", "--json=99", "--", "touch", "started"),
+                 ("run", "--json=x", "--", "touch", "started"),
+                 ("run", "-p", "/no/such.yaml", "--", "touch", "started"), ("run", "--profile", "no-such", "--",
+                 "touch", "started"), ("run", "--backend", "no-such", "--", "touch", "started"),
+                 ("run", "-C", "f", "--", "touch", "started"), ("run", "--overlay=no-such", "--", "touch", "started"),
+                 ("run", "--ask", "no-such", "--", "touch", "started")):
         yard.write("f")
         r = yard.bawn(*args)
         check(r.rc == 125, "status %d for %s" % (r.rc, " ".join(args)), r)
@@ -80,7 +86,8 @@ def the_command_gets_its_arguments_as_they_are(yard):
     args = ["", " ", "a b", "*", "$HOME", "ü", "\n", "-n", "--", "--help", "'", "\"", "\\", "x" * 100000]
     r = yard.bawn("run", "--", "python3", "-c", "import sys; sys.stdout.write(repr(sys.argv[1:]))", *args)
     check(r.out == repr(args), "arguments were changed", r)
-    r = yard.call([yard.binary.encode(), b"run", b"--", b"python3", b"-c", b"import os, sys; print([os.fsencode(a) for a in sys.argv[1:]])", b"\xff\xfe"])
+    r = yard.call([yard.binary.encode(), b"run", b"--", b"python3", b"-c",
+                   b"import os, sys; print([os.fsencode(a) for a in sys.argv[1:]])", b"\xff\xfe"])
     check(r.out.strip() == repr([b"\xff\xfe"]), "bytes that are no UTF-8 were changed", r)
     r = yard.bawn("run", "--", "true", *["x" * 1000] * 1500)
     check(r.rc == 0, "a long command line", r)
@@ -104,6 +111,7 @@ def a_run_without_a_home_says_so(yard):
     env = dict(yard.env)
     del env["HOME"]
     import subprocess
-    p = subprocess.run([yard.binary, "run", "--", "true"], env=env, cwd=yard.workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20)
+    p = subprocess.run([yard.binary, "run", "--", "true"], env=env, cwd=yard.workspace, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=20)
     check(p.returncode == 125 and b"HOME" in p.stderr, "HOME is not set: %r" % p.stderr)
     check(os.listdir(yard.home) == [], "something was made in the home all the same")

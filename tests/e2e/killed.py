@@ -17,12 +17,14 @@ def host(yard):
         if "/.local/state/bawn" in top:
             continue
         names |= {os.path.join(top, n) for n in dirs + files}
-    return {"mounts": mounts(), "groups": {d for d in cgroup_dirs() if os.path.exists(d) and owned_by_us(d)}, "temporary": temporary_names(), "yard": names}
+    return {"mounts": mounts(), "groups": {d for d in cgroup_dirs() if os.path.exists(d) and owned_by_us(d)},
+            "temporary": temporary_names(), "yard": names}
 
 
 def nothing_left(before, yard, tag):
     check(wait_until(lambda: not processes_with(tag), 3), "processes are left: %s" % processes_with(tag))
-    check(wait_until(lambda: not [p for p in descendants(os.getpid())], 3), "processes are left: %s" % [own_processes().get(p, p) for p in descendants(os.getpid())])
+    check(wait_until(lambda: not [p for p in descendants(os.getpid())], 3),
+          "processes are left: %s" % [own_processes().get(p, p) for p in descendants(os.getpid())])
     after = host(yard)
     for what in before:
         left = set(after[what]) - set(before[what])
@@ -38,7 +40,8 @@ def fifty_kills_at_random_moments_leave_nothing(yard):
     seed = random.randrange(1 << 30)
     rng = random.Random(seed)
     for i in range(50):
-        p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "sleep %s & setsid sleep %s & sleep %s" % (tag, tag, tag)], cwd=yard.workspace, env=yard.env,
+        p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "sleep %s & setsid sleep %s & sleep %s" % (tag, tag,
+            tag)], cwd=yard.workspace, env=yard.env,
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(rng.choice((0, 0.0005, 0.02)) + rng.random() * 0.02)
         p.send_signal(signal.SIGKILL)
@@ -58,7 +61,8 @@ def kills_with_limits_leave_no_control_group(yard):
     tag = "52%06d" % os.getpid()
     before = host(yard)
     for i in range(10):
-        p = subprocess.Popen([yard.binary, "run", *options, "--", "sh", "-c", "sleep %s & sleep %s" % (tag, tag)], cwd=yard.workspace, env=yard.env,
+        p = subprocess.Popen([yard.binary, "run", *options, "--", "sh", "-c", "sleep %s & sleep %s" % (tag, tag)],
+                             cwd=yard.workspace, env=yard.env,
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.004 * i)
         p.send_signal(signal.SIGKILL)
@@ -69,7 +73,8 @@ def kills_with_limits_leave_no_control_group(yard):
 @test(timeout=60)
 def the_record_of_a_killed_run_is_whole_or_told_as_torn(yard):
     for i in range(5):
-        p = subprocess.Popen([yard.binary, "run", "--", "sleep", "20"], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen([yard.binary, "run", "--", "sleep", "20"], cwd=yard.workspace, env=yard.env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.05)
         p.kill()
         p.wait()
@@ -95,7 +100,9 @@ def two_hundred_runs_leak_nothing(yard):
 
 @test(timeout=60)
 def twenty_runs_at_once_work(yard):
-    runs = [subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "echo %d > f%d; sleep 0.3; cat f%d" % (i, i, i)], cwd=yard.workspace, env=yard.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for i in range(20)]
+    runs = [subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "echo %d > f%d; sleep 0.3; cat f%d" % (i, i, i)],
+                             cwd=yard.workspace, env=yard.env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE) for i in range(20)]
     for i, p in enumerate(runs):
         out, err = p.communicate(timeout=40)
         check(p.returncode == 0 and out == b"%d\n" % i, "run %d: %d %r %r" % (i, p.returncode, out, err))
@@ -104,7 +111,8 @@ def twenty_runs_at_once_work(yard):
 
 @test
 def init_that_is_killed_from_outside_ends_the_run_with_a_reason(yard):
-    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "touch up; sleep 20"], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "touch up; sleep 20"], cwd=yard.workspace, env=yard.env,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     check(wait_until(lambda: yard.exists("up"), 10), "it did not start")
     victims = [q for q in descendants(p.pid) if "bawn-init" in own_processes().get(q, "")]
     check(victims, "no init is seen: %s" % [own_processes().get(q) for q in descendants(p.pid)])
@@ -122,7 +130,8 @@ def no_name_of_bawns_is_ever_seen_in_the_workspace(yard):
     known = None
 
     for _ in range(5):
-        p = subprocess.Popen([yard.binary, "run", "--", "true"], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen([yard.binary, "run", "--", "true"], cwd=yard.workspace, env=yard.env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while p.poll() is None:
             now = {os.path.join(t, n) for t, d, f in os.walk(yard.workspace) for n in d + f}
             known = known or now

@@ -47,9 +47,13 @@ def a_wrong_type_or_value_is_named_with_what_is_allowed(yard):
 
 @test
 def what_is_not_the_subset_of_yaml_is_refused(yard):
-    for text in (GOOD + "files: &a {read: [x]}\n", GOOD + "x: *a\n", GOOD + "files: !!map {}\n", GOOD + "nested: !!bool true\n", GOOD + "<<: {a: b}\n",
-                 GOOD + "nested: false\nnested: true\n", GOOD + "files: {read: [a], read: [b]}\n", GOOD + "--- \nversion: 1\n", "just text\n", "- a\n- list\n", "version: 1\n\tfiles: x\n",
-                 "{", "\x00\x01\x02", "version: 1\nextends: 'unterminated\n", "\xff\xfe".encode("latin1").decode("latin1"), GOOD + "files: {read: [null]}\nfiles2: ~\n", "? [a]\n: b\n", "version: 1\nfiles: {? a}\n"):
+    for text in (GOOD + "files: &a {read: [x]}\n", GOOD + "x: *a\n", GOOD + "files: !!map {}\n", GOOD
+                 + "nested: !!bool true\n", GOOD + "<<: {a: b}\n",
+                 GOOD + "nested: false\nnested: true\n", GOOD + "files: {read: [a], read: [b]}\n", GOOD
+                 + "--- \nversion: 1\n", "just text\n", "- a\n- list\n", "version: 1\n\tfiles: x\n",
+                 "{", "\x00\x01\x02", "version: 1\nextends: 'unterminated\n",
+                 "\xff\xfe".encode("latin1").decode("latin1"), GOOD + "files: {read: [null]}\nfiles2: ~\n",
+                 "? [a]\n: b\n", "version: 1\nfiles: {? a}\n"):
         refused(yard, text, "p.yaml")
 
 
@@ -64,18 +68,23 @@ def contradictions_are_named(yard):
 
 @test
 def what_this_build_lacks_is_refused_and_not_ignored(yard):
-    for text in ("network: {mode: guarded}\n", "overlay: review\n", "as_root: true\n", "files: {ask: [x]}\n", "commands: [{match: [git], decision: ask}]\n", "packages: {near_name: ask}\n",
-                 "secrets: {T: {from: 'env:T', hosts: [a.example], header: Authorization}}\n", "network: {publish: ['80']}\n", "flow: {untrusted: ['**']}\n"):
+    for text in ("network: {mode: guarded}\n", "overlay: review\n", "as_root: true\n", "files: {ask: [x]}\n",
+                 "commands: [{match: [git], decision: ask}]\n", "packages: {near_name: ask}\n",
+                 "secrets: {T: {from: 'env:T', hosts: [a.example], header: Authorization}}\n",
+                 "network: {publish: ['80']}\n", "flow: {untrusted: ['**']}\n"):
         yard.write("p.yaml", GOOD + text)
         r = yard.bawn("run", "-p", "p.yaml", "--", "true")
         if r.rc != 0:  # a build that has it
-            check(r.rc == 125 and "not in this build" in r.err and len(r.err.strip().splitlines()) == 1, "refused otherwise: %s" % text, r)
+            check(r.rc == 125 and "not in this build" in r.err and len(r.err.strip().splitlines()) == 1,
+                  "refused otherwise: %s" % text, r)
 
 
 @test
 def garbage_is_refused_quickly(yard):
-    for text in ("x" * (10 << 20), "a: " * 100000, "[" * 100000, "{a: " * 100000, "- " * 1000000, "\n" * (10 << 20), "version: 1\n" + "".join("k%d: 1\n" % i for i in range(50000)),
-                 "version: 1\nfiles: {read: [%s]}\nfiels: 1\n" % ", ".join("p%d" % i for i in range(20000)), "\0" * (10 << 20), bytes(range(256)) * 40000):
+    for text in ("x" * (10 << 20), "a: " * 100000, "[" * 100000, "{a: " * 100000, "- " * 1000000, "\n" * (10 << 20),
+                 "version: 1\n" + "".join("k%d: 1\n" % i for i in range(50000)),
+                 "version: 1\nfiles: {read: [%s]}\nfiels: 1\n" % ", ".join("p%d" % i for i in range(20000)),
+                 "\0" * (10 << 20), bytes(range(256)) * 40000):
         r = refused(yard, text)
         check(r.seconds < 5, "it took %g s" % r.seconds)
 
@@ -86,7 +95,8 @@ def a_policy_that_is_no_plain_file_is_refused(yard):
     yard.write("secret", GOOD, 0o000)
     for name in (".", "fifo", "/dev/zero", "/dev/stdin", "no-such") + (("secret",) if os.geteuid() else ()):
         r = yard.bawn("run", "-p", name, "--", "touch", "started", timeout=15)
-        check(r.rc == 125 and not yard.exists("started") and len(r.err.strip().splitlines()) == 1, "policy %s" % name, r)
+        check(r.rc == 125 and not yard.exists("started") and len(r.err.strip().splitlines()) == 1, "policy %s" % name,
+              r)
 
 
 @test
@@ -108,7 +118,8 @@ def messages_show_no_control_characters_of_a_policy(yard):
 @test
 def json_is_a_policy_too(yard):
     yard.write("../beside/f", "B")
-    yard.write("p.json", json.dumps({"version": 1, "extends": "workspace", "files": {"read+": [yard.root + "/beside"]}}))
+    yard.write("p.json", json.dumps({"version": 1, "extends": "workspace", "files": {"read+": [yard.root
+        + "/beside"]}}))
     check(yard.run("cat ../beside/f", "-p", "p.json").out == "B", "a policy in JSON")
 
 
@@ -117,7 +128,8 @@ def layers_merge_in_their_order(yard):
     for n in ("u", "w", "o"):
         yard.write("../%s/f" % n, n)
     line = "cat ../u/f ../w/f ../o/f 2>/dev/null; true"
-    yard.write("~/.config/bawn/policy.yaml", GOOD + "files: {read+: ['%s/u']}\nenv: {set: {A: user, B: user}}\n" % yard.root)
+    yard.write("~/.config/bawn/policy.yaml", GOOD
+               + "files: {read+: ['%s/u']}\nenv: {set: {A: user, B: user}}\n" % yard.root)
     check(yard.run(line).out == "u", "the user's policy")
     check(yard.run(line, "--read", "../o").out == "uo", "the user's policy and the command line")
     yard.write("bawn.yaml", "version: 1\nfiles: {read+: ['%s/w']}\nenv: {set: {B: workspace}}\n" % yard.root)
@@ -135,9 +147,11 @@ def layers_merge_in_their_order(yard):
 def an_untrusted_workspace_policy_only_narrows(yard):
     yard.write("~/data/f", "D")
     yard.write("../beside/f", "B")
-    yard.write("bawn.yaml", "version: 1\nextends: open\nnested: true\ndegrade: allow\nenv: {set: {EVIL: '1'}, pass: [MY_TOKEN]}\nnetwork: {mode: open}\n"
+    yard.write("bawn.yaml", "version: 1\nextends: open\nnested: true\ndegrade: allow\nenv: {set: {EVIL: '1'}, pass: "
+               "[MY_TOKEN]}\nnetwork: {mode: open}\n"
                "files: {read: [/], write: [/, '~'], deny: [], protect: []}\nlimits: {wall: 100h}\n")
-    r = yard.run("cat ~/data/f ../beside/f; echo x > ../beside/new; echo $EVIL$MY_TOKEN; unshare -U true && echo NESTED; ls /sys/class/net; mkdir -p .git/hooks; cat ~/.ssh/id_rsa; true", env={"MY_TOKEN": "t"})
+    r = yard.run("cat ~/data/f ../beside/f; echo x > ../beside/new; echo $EVIL$MY_TOKEN; unshare -U true && echo "
+                 "NESTED; ls /sys/class/net; mkdir -p .git/hooks; cat ~/.ssh/id_rsa; true", env={"MY_TOKEN": "t"})
     check(r.rc == 0 and r.out.split() == ["lo"], "an untrusted policy loosened", r)
     check(not os.path.exists(yard.root + "/beside/new"), "an untrusted policy let it write outside")
     check("bawn trust" in r.err, "nothing names the remedy", r)
@@ -172,7 +186,8 @@ def the_policy_can_be_checked_and_shown(yard):
     r = yard.bawn("policy", "check", "bad.yaml")
     check(r.rc == 125 and "bad.yaml:3:1" in r.err, "check of a bad file", r)
     r = yard.bawn("policy", "show", "-p", "good.yaml")
-    check(r.rc == 0 and "/opt" in r.out and "good.yaml:3" in r.out and "profile workspace" in r.out, "show names the origins", r)
+    check(r.rc == 0 and "/opt" in r.out and "good.yaml:3" in r.out and "profile workspace" in r.out,
+          "show names the origins", r)
     yard.write("again.yaml", yard.bawn("policy", "show", "-p", "good.yaml").out)
     check(yard.bawn("policy", "check", "again.yaml").rc == 0, "what show prints is no policy")
     schema = json.loads(yard.bawn("policy", "schema").out)
@@ -184,10 +199,14 @@ def explain_answers_for_paths(yard):
     yard.git("init", "-q")
     yard.write("~/.ssh/id_rsa", "k")
     yard.write("f", "F")
-    for access, path, verdict in (("read", "f", "allow"), ("write", "f", "allow"), ("write", "new/file", "allow"), ("read", yard.path("~/.ssh/id_rsa"), "deny"), ("read", "~/.ssh/id_rsa", "deny"),
-                                  ("write", ".git/hooks/pre-commit", "deny"), ("read", ".git/config", "allow"), ("write", ".git/config", "deny"), ("write", "/etc/passwd", "deny"),
-                                  ("read", "/usr/bin/env", "allow"), ("write", "/usr/bin/env", "deny"), ("read", "/etc/shadow", "deny"), ("write", "/tmp/x", "allow"), ("write", "../x", "deny"),
-                                  ("write", "bawn.yaml", "deny"), ("write", "/sys/power/state", "deny"), ("read", yard.state + "/runs", "deny")):
+    for access, path, verdict in (("read", "f", "allow"), ("write", "f", "allow"), ("write", "new/file", "allow"),
+                                  ("read", yard.path("~/.ssh/id_rsa"), "deny"), ("read", "~/.ssh/id_rsa", "deny"),
+                                  ("write", ".git/hooks/pre-commit", "deny"), ("read", ".git/config", "allow"),
+                                  ("write", ".git/config", "deny"), ("write", "/etc/passwd", "deny"),
+                                  ("read", "/usr/bin/env", "allow"), ("write", "/usr/bin/env", "deny"), ("read",
+                                  "/etc/shadow", "deny"), ("write", "/tmp/x", "allow"), ("write", "../x", "deny"),
+                                  ("write", "bawn.yaml", "deny"), ("write", "/sys/power/state", "deny"), ("read",
+                                  yard.state + "/runs", "deny")):
         r = yard.bawn("explain", "--json", "path", access, path)
         try:
             answer = json.loads(r.out)
@@ -195,7 +214,8 @@ def explain_answers_for_paths(yard):
             check(False, "not one object", r)
         check(answer["verdict"] == verdict and answer["rule"] and answer["reason"], "%s %s" % (access, path), r)
     os.symlink("/etc/passwd", yard.path("link"))
-    check(json.loads(yard.bawn("explain", "--json", "path", "write", "link").out)["verdict"] == "deny", "explain does not follow a link")
+    check(json.loads(yard.bawn("explain", "--json", "path", "write", "link").out)["verdict"] == "deny",
+          "explain does not follow a link")
     r = yard.bawn("explain", "path", "read", "~/.ssh/id_rsa")
     check("@secrets" in r.out and "\n" in r.out, "explain for people", r)
 
@@ -207,14 +227,17 @@ def explain_and_run_agree(yard):
     yard.write(outside + "/f", "x")
     yard.write("d/secret.pem", "x")
     yard.write("~/.aws/credentials", "x")
-    for path in ("f", "d/secret.pem", ".git/config", ".git/index.new", "/etc/hostname", "/etc/x", outside + "/f", yard.home + "/.aws/credentials", yard.home + "/new", "/tmp/x", "/var/tmp/x", "/dev/shm/x", "/usr/lib/x"):
+    for path in ("f", "d/secret.pem", ".git/config", ".git/index.new", "/etc/hostname", "/etc/x", outside + "/f",
+                 yard.home + "/.aws/credentials", yard.home + "/new", "/tmp/x", "/var/tmp/x", "/dev/shm/x",
+                 "/usr/lib/x"):
         for access, probe in (("read", "cat {P} >/dev/null 2>&1"), ("write", "(: >> {P}) 2>/dev/null")):
             if access == "read" and not os.path.exists(os.path.join(yard.workspace, path)):
                 continue
             options = ("--deny", "**/*.pem")
             verdict = json.loads(yard.bawn("explain", *options, "--json", "path", access, path).out)["verdict"]
             r = yard.run(probe.replace("{P}", path), *options)
-            check((r.rc == 0) == (verdict == "allow"), "explain says %s for %s %s, the run says otherwise" % (verdict, access, path), r)
+            check((r.rc == 0) == (verdict == "allow"), "explain says %s for %s %s, the run says otherwise" % (verdict,
+                access, path), r)
 
 
 @test(sandbox=False)

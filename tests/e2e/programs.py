@@ -37,14 +37,17 @@ if __name__ == "__main__":
 def python_makes_a_virtual_environment(yard):
     if yard.outside("python3 -c 'import ensurepip, venv'").rc:
         skip("needs python3-venv")
-    works(yard, "python3 -m venv v && v/bin/python -c 'import sys; print(sys.prefix)' && v/bin/pip --version && v/bin/pip list", expect="/v\n")
-    check(yard.outside("v/bin/python -c 'print(6 * 7)'").out == "42\n", "the environment does not work outside afterwards")
+    works(yard, "python3 -m venv v && v/bin/python -c 'import sys; print(sys.prefix)' && v/bin/pip --version && "
+          "v/bin/pip list", expect="/v\n")
+    check(yard.outside("v/bin/python -c 'print(6 * 7)'").out == "42\n",
+          "the environment does not work outside afterwards")
 
 
 @test
 def a_c_program_is_built_and_debugged(yard):
     need("gcc", "make")
-    yard.write("a.c", "#include <stdio.h>\nint f(int x) { return x * 2; }\nint main(void) { printf(\"%d\\n\", f(21)); return 0; }\n")
+    yard.write("a.c", "#include <stdio.h>\nint f(int x) { return x * 2; }\nint main(void) { printf(\"%d\\n\", f(21)); "
+               "return 0; }\n")
     yard.write("Makefile", "a: a.o\n\t$(CC) -o $@ $^\n%.o: %.c\n\t$(CC) -g -O0 -c -o $@ $<\ncheck: a\n\t./a\n")
     works(yard, "make -j2 check", expect="42")
     need("gdb")
@@ -70,9 +73,11 @@ def a_debugger_attaches_to_a_program_of_the_same_run(yard):
 @test
 def cmake_configures_and_builds(yard):
     need("cmake", "gcc", "make")
-    yard.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.10)\nproject(p C)\nadd_executable(p p.c)\nenable_testing()\nadd_test(NAME t COMMAND p)\n")
+    yard.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.10)\nproject(p C)\nadd_executable(p "
+               "p.c)\nenable_testing()\nadd_test(NAME t COMMAND p)\n")
     yard.write("p.c", "int main(void) { return 0; }\n")
-    works(yard, "cmake -S . -B out >/dev/null && cmake --build out -j2 >/dev/null && ctest --test-dir out", expect="100% tests passed")
+    works(yard, "cmake -S . -B out >/dev/null && cmake --build out -j2 >/dev/null && ctest --test-dir out",
+          expect="100% tests passed")
 
 
 @test
@@ -110,7 +115,8 @@ def the_test_suite_of_an_npm_package_passes(yard):
 def a_server_and_a_client_talk_on_the_loopback(yard):
     yard.write("net.py", NET)
     r = yard.run("python3 net.py 2>/dev/null")
-    check(r.rc == 0 and r.out.split("\n")[:7] == ["b'served'", "six", "unix", "abstract", "b'dgram'", "b'udp'", "done"], "loopback and UNIX sockets of the run's own", r)
+    check(r.rc == 0 and r.out.split("\n")[:7] == ["b'served'", "six", "unix", "abstract", "b'dgram'", "b'udp'", "done"],
+          "loopback and UNIX sockets of the run's own", r)
 
 
 NET = """
@@ -133,7 +139,9 @@ print("done")
 
 @test
 def common_tools_see_a_machine(yard):
-    r = yard.run("ps aux | head -1; free -m | head -1; uptime; nproc; df -h . | tail -1; id; date; uname -a; cat /proc/cpuinfo | head -1; cat /proc/meminfo | head -1; ls -la /; top -bn1 | head -1; getent passwd $(id -u)")
+    r = yard.run("ps aux | head -1; free -m | head -1; uptime; nproc; df -h . | tail -1; id; date; uname -a; cat "
+                 "/proc/cpuinfo | head -1; cat /proc/meminfo | head -1; ls -la /; top -bn1 | head -1; getent passwd "
+                 "$(id -u)")
     check(r.rc == 0 and r.err == "", "common tools complain", r)
 
 
@@ -165,8 +173,10 @@ def bawn_builds_inside(yard):
         skip("no sources beside the tests")
     for name in os.listdir(TOP):
         if not name.startswith(("build", ".git")):
-            (shutil.copytree if os.path.isdir(os.path.join(TOP, name)) else shutil.copy)(os.path.join(TOP, name), yard.path(name))
-    works(yard, "meson setup build >/dev/null && nice ninja -C build bawn bawn-init >/dev/null && build/bawn --version", timeout=165, expect="bawn ")
+            (shutil.copytree if os.path.isdir(os.path.join(TOP, name)) else shutil.copy)(os.path.join(TOP, name),
+                yard.path(name))
+    works(yard, "meson setup build >/dev/null && nice ninja -C build bawn bawn-init >/dev/null && build/bawn --version",
+          timeout=165, expect="bawn ")
 
 
 def heavy(*programs):
@@ -178,8 +188,10 @@ def heavy(*programs):
 @test(timeout=90)
 def a_java_program_runs(yard):
     heavy("java", "javac")
-    yard.write("T.java", "public class T { public static void main(String[] a) throws Exception { var t = new Thread(() -> System.out.println(\"thread\")); t.start(); t.join(); System.gc(); "
-               "System.out.println(Runtime.getRuntime().availableProcessors() > 0 ? \"java fine\" : \"\"); new ProcessBuilder(\"true\").start().waitFor(); } }")
+    yard.write("T.java", "public class T { public static void main(String[] a) throws Exception { var t = new "
+               "Thread(() -> System.out.println(\"thread\")); t.start(); t.join(); System.gc(); "
+               "System.out.println(Runtime.getRuntime().availableProcessors() > 0 ? \"java fine\" : \"\"); new "
+               "ProcessBuilder(\"true\").start().waitFor(); } }")
     works(yard, "javac T.java && java T", timeout=85, expect="java fine")
 
 
@@ -187,4 +199,6 @@ def a_java_program_runs(yard):
 def a_browser_runs_when_nested_namespaces_are_allowed(yard):
     heavy("chromium")
     yard.write("page.html", "<html><body><script>document.write('sum ' + (40 + 2))</script></body></html>")
-    works(yard, "chromium --headless --disable-gpu --disable-dev-shm-usage --dump-dom file://$PWD/page.html 2>/dev/null", "--set", "nested=true", timeout=85, expect="sum 42")
+    works(yard,
+          "chromium --headless --disable-gpu --disable-dev-shm-usage --dump-dom file://$PWD/page.html 2>/dev/null",
+          "--set", "nested=true", timeout=85, expect="sum 42")

@@ -38,9 +38,11 @@ def lines_have_what_is_promised(yard):
         lines = [json.loads(line) for line in f]
     names = {"seq", "time", "run", "kind", "verdict", "rule", "subject", "detail", "by", "prev", "hash"}
     check(all(set(l) == names for l in lines), "fields: %s" % [set(l) ^ names for l in lines if set(l) != names])
-    check([l["seq"] for l in lines] == list(range(lines[0]["seq"], lines[0]["seq"] + len(lines))), "numbers do not follow")
+    check([l["seq"] for l in lines] == list(range(lines[0]["seq"], lines[0]["seq"] + len(lines))),
+          "numbers do not follow")
     check(all(a["hash"] == b["prev"] for a, b in zip(lines, lines[1:])), "the chain does not hold")
-    check(any("/etc/nope" in str(l["subject"]) and l["verdict"] == "deny" for l in lines), "the refusal is not on record: %s" % lines)
+    check(any("/etc/nope" in str(l["subject"]) and l["verdict"] == "deny" for l in lines),
+          "the refusal is not on record: %s" % lines)
 
 
 def verify(yard, change):
@@ -101,14 +103,17 @@ def a_state_directory_that_cannot_be_written_starts_nothing(yard):
     os.chmod(yard.home + "/.local", 0o555)
     r = yard.bawn("run", "--", "touch", "started")
     os.chmod(yard.home + "/.local", 0o755)
-    check(r.rc == 125 and not yard.exists("started") and len(r.err.strip().splitlines()) == 1, "a run without a record", r)
+    check(r.rc == 125 and not yard.exists("started") and len(r.err.strip().splitlines()) == 1, "a run without a record",
+          r)
 
 
 @test
 def the_state_directory_can_be_elsewhere(yard):
     env = {"XDG_STATE_HOME": yard.root + "/state"}
     r = yard.run("true", env=env)
-    check(r.rc == 0 and glob.glob(yard.root + "/state/bawn/runs/*/audit.jsonl") and not os.path.exists(yard.state), "XDG_STATE_HOME", r)
+    check(r.rc == 0 and glob.glob(yard.root + "/state/bawn/runs/*/audit.jsonl") and not os.path.exists(yard.state),
+          "XDG_STATE_HOME", r)
     env = {"XDG_STATE_HOME": yard.workspace + "/state"}
     r = yard.run("ls state/bawn; rm -rf state; echo x > state/bawn/x; true", env=env)
-    check(r.rc == 125 or glob.glob(yard.workspace + "/state/bawn/runs/*/audit.jsonl") and not os.path.exists(yard.workspace + "/state/bawn/x"), "a state directory within the workspace", r)
+    check(r.rc == 125 or glob.glob(yard.workspace + "/state/bawn/runs/*/audit.jsonl")
+          and not os.path.exists(yard.workspace + "/state/bawn/x"), "a state directory within the workspace", r)

@@ -12,7 +12,8 @@ FORWARDED = ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2")
 
 
 def start(yard, line, **how):
-    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", line], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", line], cwd=yard.workspace, env=yard.env,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          start_new_session=True, **how)
     check(wait_until(lambda: yard.exists("up"), 10), "it did not start")
     return p
@@ -25,7 +26,8 @@ def signals_reach_a_program_that_handles_them(yard):
         p = start(yard, "trap 'echo got %s; exit 9' %s; touch up; while :; do sleep 0.02; done" % (name, name))
         p.send_signal(getattr(signal, "SIG" + name))
         out, err = p.communicate(timeout=10)
-        check(p.returncode == 9 and out == b"got %s\n" % name.encode(), "SIG%s: %r %r %d" % (name, out, err, p.returncode))
+        check(p.returncode == 9 and out == b"got %s\n" % name.encode(), "SIG%s: %r %r %d" % (name, out, err,
+            p.returncode))
 
 
 @test
@@ -50,7 +52,8 @@ def signals_that_a_program_ignores_do_not_end_it(yard):
 
 @test
 def a_second_signal_arrives_too(yard):
-    p = start(yard, "n=0; trap 'n=$((n+1)); echo $n; test $n = 3 && exit 3' USR1; touch up; while :; do sleep 0.02; done")
+    p = start(yard,
+              "n=0; trap 'n=$((n+1)); echo $n; test $n = 3 && exit 3' USR1; touch up; while :; do sleep 0.02; done")
     for expected in (b"1\n", b"2\n", b"3\n"):
         p.send_signal(signal.SIGUSR1)
         check(p.stdout.readline() == expected, "a signal was lost")
@@ -61,7 +64,8 @@ def a_second_signal_arrives_too(yard):
 @test
 def a_signal_during_the_start_ends_the_run(yard):
     for delay in (0, 0.001, 0.002, 0.004, 0.008, 0.016):
-        p = subprocess.Popen([yard.binary, "run", "--", "sleep", "20"], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen([yard.binary, "run", "--", "sleep", "20"], cwd=yard.workspace, env=yard.env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
         p.send_signal(signal.SIGTERM)
         try:

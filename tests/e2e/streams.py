@@ -35,7 +35,8 @@ def fifty_megabytes_pass_both_ways_unchanged(yard):
 def standard_error_is_kept_apart_and_unchanged(yard):
     yard.write("data", pattern(5 << 20))
     r = yard.run("cat data >&2; echo out", "-q")
-    check(r.raw_err == pattern(5 << 20) and r.out == "out\n", "standard error was changed or mixed: %d bytes, %r … %r, and %r" % (
+    check(r.raw_err == pattern(5 << 20) and r.out == "out\n",
+          "standard error was changed or mixed: %d bytes, %r … %r, and %r" % (
         len(r.raw_err), r.raw_err[:60], r.raw_err[-200:], r.out))
 
 
@@ -47,7 +48,8 @@ def files_pass_as_they_are(yard):
     check(yard.call(["cmp", "in", "out"]).rc == 0, "files differ")
     with open(yard.path("out"), "ab") as o:
         check(start(yard, ["--", "echo", "more"], stdout=o).wait(20) == 0, "appending failed")
-    check(yard.call(["tail", "-c", "5", "out"]).out == "more\n" and os.path.getsize(yard.path("out")) == (1 << 20) + 5, "appending overwrote")
+    check(yard.call(["tail", "-c", "5", "out"]).out == "more\n" and os.path.getsize(yard.path("out")) == (1 << 20) + 5,
+          "appending overwrote")
 
 
 @test
@@ -60,7 +62,8 @@ def the_position_in_an_input_file_is_shared(yard):
 @test
 def a_slow_reader_holds_the_writer_back(yard):
     for options in ((), ("--set", "limits.output=1G"), ("--json",)):
-        p = start(yard, [*options, "--", "sh", "-c", "head -c 20000000 /dev/zero; touch done"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        p = start(yard, [*options, "--", "sh", "-c", "head -c 20000000 /dev/zero; touch done"], stdout=subprocess.PIPE,
+                  stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         check(not yard.exists("done"), "nobody read, and yet all was written: %s" % list(options))
         with open("/proc/%d/statm" % p.pid) as f:
@@ -100,7 +103,8 @@ def a_command_that_does_not_read_ends_all_the_same(yard):
 def end_of_input_reaches_the_command(yard):
     r = yard.bawn("run", "--", "sh", "-c", "cat; echo end", stdin=b"")
     check(r.out == "end\n", "end of file", r)
-    p = start(yard, ["--", "sh", "-c", "read a; echo $a; read b || echo eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p = start(yard, ["--", "sh", "-c", "read a; echo $a; read b || echo eof"], stdin=subprocess.PIPE,
+              stdout=subprocess.PIPE)
     p.stdin.write(b"line\n")
     p.stdin.flush()
     check(p.stdout.readline() == b"line\n", "input does not come line by line")
@@ -134,14 +138,17 @@ def descriptors_closed_at_the_start_hurt_nobody(yard):
         r = yard.call(["sh", "-c", "%s run -- sh -c 'echo ok > made; exit 6' %s" % (yard.binary, closed)])
         check(r.rc == 6 and yard.read("made") == "ok\n", "with %s" % closed, r)
     # What bawn opens must not take the place of a closed one and so reach the command.
-    r = yard.call(["sh", "-c", "%s run -- sh -c 'for i in 0 1 2; do readlink /proc/self/fd/$i; done > seen' <&- >&- 2>&-; cat seen" % yard.binary])
-    check(all(line.startswith(("/dev/null", "pipe:", "/")) and ".jsonl" not in line for line in r.out.splitlines()), "descriptors of bawn's are the command's", r)
+    r = yard.call(["sh", "-c", "%s run -- sh -c 'for i in 0 1 2; do readlink /proc/self/fd/$i; done > seen' <&- >&- "
+                   "2>&-; cat seen" % yard.binary])
+    check(all(line.startswith(("/dev/null", "pipe:", "/")) and ".jsonl" not in line for line in r.out.splitlines()),
+          "descriptors of bawn's are the command's", r)
 
 
 @test
 def a_directory_as_input_is_refused_or_harmless(yard):
     d = os.open(yard.root, os.O_RDONLY)
-    p = subprocess.run([yard.binary, "run", "--", "cat"], stdin=d, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=yard.workspace, env=yard.env, timeout=20)
+    p = subprocess.run([yard.binary, "run", "--", "cat"], stdin=d, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       cwd=yard.workspace, env=yard.env, timeout=20)
     os.close(d)
     check(p.returncode in (1, 125) and b"irectory" in p.stderr, "cat of a directory: %r" % p)
 
@@ -159,7 +166,8 @@ def odd_kinds_of_descriptors_work(yard):
     r = yard.call(["sh", "-c", "(echo fifo > fifo) & %s run -- cat < fifo" % yard.binary])
     check(r.out == "fifo\n", "a FIFO", r)
     with open("/dev/null", "r+b") as null:
-        check(start(yard, ["--", "sh", "-c", "cat; echo x; echo y >&2"], stdin=null, stdout=null, stderr=null).wait(10) == 0, "/dev/null")
+        check(start(yard, ["--", "sh", "-c", "cat; echo x; echo y >&2"], stdin=null, stdout=null,
+                    stderr=null).wait(10) == 0, "/dev/null")
     r = yard.call(["sh", "-c", "%s run -- sh -c 'echo a; echo b >&2' 2>&1 | sort" % yard.binary])
     check(r.out == "a\nb\n", "both on one pipe", r)
 
@@ -177,5 +185,6 @@ def the_callers_descriptors_stay_blocking(yard):
 
 @test
 def commands_may_reopen_their_standard_files(yard):
-    r = yard.run("echo a > /dev/stdout; echo b > /dev/stderr; echo c > /dev/fd/1; echo d > /proc/self/fd/1; cat /dev/stdin", "-q", stdin=b"in\n")
+    r = yard.run("echo a > /dev/stdout; echo b > /dev/stderr; echo c > /dev/fd/1; echo d > /proc/self/fd/1; cat "
+                 "/dev/stdin", "-q", stdin=b"in\n")
     check(r.out == "a\nc\nd\nin\n" and r.err == "b\n", "/dev/stdout and the like", r)

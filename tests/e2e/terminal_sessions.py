@@ -65,10 +65,12 @@ def run(yard, line, **how):
 @test
 def each_standard_descriptor_is_a_terminal_when_the_callers_is(yard):
     look = "a=; for i in 0 1 2; do test -t $i && a=${a}T || a=${a}n; done; printf $a > seen"
-    for redirect, expected in (("", "TTT"), ("</dev/null", "nTT"), (">/dev/null", "TnT"), ("2>/dev/null", "TTn"), ("</dev/null >/dev/null", "nnT"), (">/dev/null 2>&1", "Tnn")):
+    for redirect, expected in (("", "TTT"), ("</dev/null", "nTT"), (">/dev/null", "TnT"), ("2>/dev/null", "TTn"),
+                               ("</dev/null >/dev/null", "nnT"), (">/dev/null 2>&1", "Tnn")):
         r = yard.terminal(["/bin/sh", "-c", "%s run -- sh -c '%s' %s" % (yard.binary, look, redirect)])
         check(r.rc == 0 and yard.read("seen") == expected, "with %r it is %s" % (redirect, yard.read("seen")), r)
-    r = yard.run("for i in 0 1 2; do test -t $i && printf T || printf n; done; test -e /dev/tty && (: < /dev/tty) 2>/dev/null && printf TTY")
+    r = yard.run("for i in 0 1 2; do test -t $i && printf T || printf n; done; test -e /dev/tty && (: < /dev/tty) "
+                 "2>/dev/null && printf TTY")
     check(r.out == "nnn", "a terminal inside without one outside", r)
 
 
@@ -191,20 +193,23 @@ def the_end_of_the_terminal_ends_the_run(yard):
 
 @test
 def a_background_run_does_not_stop_for_the_terminal(yard):
-    r = yard.terminal(["/bin/bash", "-c", "set -m; %s run -- sh -c 'echo from-behind' & wait $!; echo rc=$?" % yard.binary])
+    r = yard.terminal(["/bin/bash", "-c",
+                       "set -m; %s run -- sh -c 'echo from-behind' & wait $!; echo rc=$?" % yard.binary])
     check("from-behind" in r.out and "rc=0" in r.out, "a run in the background was stopped", r)
 
 
 @test
 def stopping_bawn_itself_gives_the_terminal_back(yard):
-    r = yard.terminal(["/bin/bash", "-c", "before=$(stty -g); %s run -- sh -c 'exit 3'; echo rc=$?; test \"$(stty -g)\" = \"$before\" && echo SAME" % yard.binary])
+    r = yard.terminal(["/bin/bash", "-c", "before=$(stty -g); %s run -- sh -c 'exit 3'; echo rc=$?; test \"$(stty "
+                       "-g)\" = \"$before\" && echo SAME" % yard.binary])
     check("rc=3" in r.out and "SAME" in r.out, "the terminal is not as before", r)
 
 
 @test
 def messages_at_the_end_are_not_staircased(yard):
     r = yard.terminal(["/bin/bash", "-c", "%s run -- sh -c 'echo x > /etc/nope; true'; echo end" % yard.binary])
-    check("end" in r.out and "\n" in r.out and not [l for l in r.raw_out.split(b"\n")[:-1] if not l.endswith(b"\r")], "a line ends without carriage return", r)
+    check("end" in r.out and "\n" in r.out and not [l for l in r.raw_out.split(b"\n")[:-1] if not l.endswith(b"\r")],
+          "a line ends without carriage return", r)
 
 
 @test
