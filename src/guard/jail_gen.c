@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,11 +143,11 @@ static void add_arguments(scmp_filter_ctx c)
 
     for (size_t i = 0; i < 2; i++) {
         check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
                                SCMP_A1(SCMP_CMP_MASKED_EQ, kind, SOCK_STREAM)),
               "socket");
         check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
                                SCMP_A1(SCMP_CMP_MASKED_EQ, kind, SOCK_DGRAM)),
               "socket");
     }
@@ -156,7 +157,8 @@ static void add_arguments(scmp_filter_ctx c)
         seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
         "mprotect");
     // abort(3) after "out of memory"
-    check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A2(SCMP_CMP_EQ, 6)), "tgkill");
+    check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A2(SCMP_CMP_EQ, SIGABRT, 0)),
+          "tgkill");
 }
 
 static void print_program(int fd)

@@ -188,8 +188,8 @@ static void note_missing(struct layout *l)
     const struct file_rules *r = l->w->rules;
 
     for (size_t i = 0; i < r->n; i++)
-        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' && r->rules[i].from.layer != LAYER_BUILTIN &&
-            access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
+        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
+            r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
             buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
 }
 

@@ -36,7 +36,6 @@
 #include "sandbox/treewatch.h"
 #include "session/environment.h"
 #include "session/janitor.h"
-#include "session/version.h"
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
@@ -176,7 +175,8 @@ static void on_refused(void *ctx, const struct notify_report *r)
     const char *rule = r->file ? r->file->rule_text : "network.mode: off";
 
     if (!strcmp(r->kind, "more")) {
-        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL, "policy");
+        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL,
+               "policy");
         return;
     }
     if (!r->file)
@@ -449,8 +449,8 @@ static bool make_record(struct session *s, struct err *err)
 
 static bool arm_limits(struct session *s, struct err *err)
 {
-    struct janitor_work work = {s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir,
-                                &s->cgroup_support, &s->rules, &s->covers};
+    struct janitor_work work = {
+        s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
     if (!janitor_start(&work, &s->janitor, err))
         return false;
@@ -489,13 +489,13 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     layout_host_sockets(&sockets);
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
-                      (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
                                        : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
+    // off.
     if (!w.own_net && landlock_abi() >= 6)
         plan.head.flags |= PLAN_SCOPE_ABSTRACT;
     if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
@@ -686,7 +686,8 @@ void session_kill(struct session *s, const char *limit)
 {
     note_limit(s, limit);
     send_kill(s);
-    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it yet.
+    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it
+    // yet.
     if (!s->nobody_left)
         await_death(s);
 }

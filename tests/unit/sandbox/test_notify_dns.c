@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "../test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sandbox/notify_dns.h"
