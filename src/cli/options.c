@@ -150,8 +150,9 @@ static bool take_fd(const struct option *o, const char *value, int *ret, struct 
     long fd = strtol(value, &end, 10);
 
     if (!*value || *end || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_GETFD) < 0)
-        return err_set(err, ERR_INPUT, "--%s %s: not an open descriptor; open it first, as in `3>file` or `3<file`",
-                       o->name, value);
+        return err_set(err, ERR_INPUT,
+                       "--%s %s: not an open descriptor; open it first, as in `3>file` or `3<file`", o->name,
+                       value);
     *ret = (int)fd;
     return true;
 }

@@ -268,8 +268,8 @@ static bool dotgit_stays(const struct rulematch *m, int root_fd, const char *roo
     if (below_dotgit(path_below(target, root) - 1))
         return true;
     at = dir_open(root_fd, root, target);
-    return at >= 0 && is_repository(at, path_base(target)) && !has(at, "commondir") && !has(at, "config.worktree") &&
-           config_stays(m, at, target, "config");
+    return at >= 0 && is_repository(at, path_base(target)) && !has(at, "commondir") &&
+           !has(at, "config.worktree") && config_stays(m, at, target, "config");
 }
 
 bool githarmless_place(const struct rulematch *m, int root_fd, const char *root, const char *path)

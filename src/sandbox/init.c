@@ -169,7 +169,7 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-static bool set_limit(int which, uint64_t value, const char *name, struct err *err)
+static bool set_limit(__rlimit_resource_t which, uint64_t value, const char *name, struct err *err)
 {
     struct rlimit r = {.rlim_cur = value, .rlim_max = value};
 
@@ -409,7 +409,9 @@ static void forget(struct init *in, pid_t pid, int status, bool last)
 {
     for (size_t i = 0; i < in->ncommands; i++)
         if (in->commands[i].pid == pid) {
-            struct init_msg m = {.type = INIT_EXITED, .id = in->commands[i].id, .number = status,
+            struct init_msg m = {.type = INIT_EXITED,
+                                 .id = in->commands[i].id,
+                                 .number = status,
                                  .flags = last ? EXITED_LAST : 0u};
 
             in->commands[i] = in->commands[--in->ncommands];

@@ -188,8 +188,8 @@ static void note_missing(struct layout *l)
     const struct file_rules *r = l->w->rules;
 
     for (size_t i = 0; i < r->n; i++)
-        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' && r->rules[i].from.layer != LAYER_BUILTIN &&
-            access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
+        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
+            r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
             buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
 }
 
@@ -218,7 +218,8 @@ static void add_covers(struct layout *l)
     for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
         const char *path = l->w->sockets->items[i];
 
-        if (shows_host(base_of(l, path)) && !is_denied(l, path) && !(l->w->let_in && strlist_has(l->w->let_in, path)))
+        if (shows_host(base_of(l, path)) && !is_denied(l, path) &&
+            !(l->w->let_in && strlist_has(l->w->let_in, path)))
             add(l, path, MOUNT_MASK, MOUNT_OPTIONAL);
     }
 }

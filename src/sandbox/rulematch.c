@@ -193,8 +193,8 @@ struct resolved_dir {
     bool exists;
 };
 
-// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once, from its
-// parent's answer.
+// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once,
+// from its parent's answer.
 static const struct resolved_dir *resolve_dir(struct rulematch *m, const char *dir)
 {
     struct resolved_dir **slot = &m->resolved[name_hash(dir) % RULEMATCH_BUCKETS], *d;

@@ -68,7 +68,7 @@ struct session {
     size_t ncommands;
     uint32_t next_id;
     struct network *network; // with network.mode guarded
-    struct notify *notify; // NULL until the first command's listener came
+    struct notify *notify;   // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
     uint64_t started_ns;
@@ -185,7 +185,8 @@ static void on_refused(void *ctx, const struct notify_report *r)
     const char *rule = r->file ? r->file->rule_text : "network.mode: off";
 
     if (!strcmp(r->kind, "more")) {
-        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL, "policy");
+        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL,
+               "policy");
         return;
     }
     if (!r->file)
@@ -377,7 +378,8 @@ static void init_died(struct session *s)
     for (size_t i = 0; i < s->ncommands; i++)
         if (s->commands[i]->state != COMMAND_ENDED && s->commands[i]->failure.kind == ERR_NONE) {
             err_set(&s->commands[i]->failure, ERR_PROTOCOL,
-                    "the sandbox's first process (bawn-init) was killed from outside, and all inside with it: out of "
+                    "the sandbox's first process (bawn-init) was killed from outside, and all inside with "
+                    "it: out of "
                     "memory on the host, or somebody's kill");
             s->commands[i]->exit_code = 125;
         }
@@ -441,7 +443,8 @@ static void network_detail(const json_t *e, struct jsontext_object *ret)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)e, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)e, key, value)
+    {
         if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
             continue;
         if (json_is_string(value))
@@ -483,10 +486,11 @@ static void on_guard_gone(void *ctx, const char *why)
 static void on_policy_updated(void *ctx, const char *error)
 {
     struct session *s = ctx;
-    AUTO_FREE char *text = *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
+    AUTO_FREE char *text =
+        *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
 
-    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd", text ? text : "network rules replaced",
-           NULL, "control-fd");
+    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd",
+           text ? text : "network rules replaced", NULL, "control-fd");
     if (text)
         tell(s, text);
 }
@@ -497,13 +501,13 @@ bool session_update(struct session *s, const struct policy *p, struct err *err)
         timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, on_wall, s);
     if (!s->network)
         return p->network.mode == NET_OFF ||
-               err_set(err, ERR_UNSUPPORTED, "the network is %s in this run; it cannot become guarded while it runs",
+               err_set(err, ERR_UNSUPPORTED,
+                       "the network is %s in this run; it cannot become guarded while it runs",
                        s->options.policy->network.mode == NET_OPEN ? "open" : "off");
     return network_update(s->network, p, err);
 }
 
 // --- limits ---
-
 
 static void on_oom(struct watch *w, uint32_t events)
 {
@@ -561,8 +565,8 @@ static bool make_record(struct session *s, struct err *err)
 
 static bool arm_limits(struct session *s, struct err *err)
 {
-    struct janitor_work work = {s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir,
-                                &s->cgroup_support, &s->rules, &s->covers};
+    struct janitor_work work = {
+        s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
     if (!janitor_start(&work, &s->janitor, err))
         return false;
@@ -614,13 +618,13 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     }
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
-                      (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
                                        : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
+    // off.
     if (!w.own_net && landlock_abi() >= 6)
         plan.head.flags |= PLAN_SCOPE_ABSTRACT;
     if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
@@ -723,7 +727,8 @@ static bool open_all(struct session *s, struct err *err)
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
     // The guard has been starting all the while.
-    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
+    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &network_env, err)) ||
+        !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
         !send_plan(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
@@ -859,7 +864,8 @@ void session_kill(struct session *s, const char *limit)
 {
     note_limit(s, limit);
     send_kill(s);
-    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it yet.
+    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it
+    // yet.
     if (!s->nobody_left)
         await_death(s);
 }
