@@ -38,7 +38,6 @@
 #include "session/environment.h"
 #include "session/janitor.h"
 #include "session/network.h"
-#include "session/version.h"
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
