@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/fail.h"
-#include "session/version.h"
 
 static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
                                            &verb_runs, &verb_log,     &verb_doctor};

@@ -144,20 +144,25 @@ static const struct option *find(const char *arg, const char **ret_value)
     return NULL;
 }
 
-static bool take_json(struct run_options *r, const char *value, struct err *err)
+static bool take_fd(const struct option *o, const char *value, int *ret, struct err *err)
 {
     char *end;
+    long fd = strtol(value, &end, 10);
 
+    if (!*value || *end || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_GETFD) < 0)
+        return err_set(err, ERR_INPUT,
+                       "--%s %s: not an open descriptor; open it first, as in `3>file` or `3<file`", o->name,
+                       value);
+    *ret = (int)fd;
+    return true;
+}
+
+static bool take_json(const struct option *o, struct run_options *r, const char *value, struct err *err)
+{
     r->json = true;
     r->json_on_stdout = !value;
     r->json_fd = 1;
-    if (!value)
-        return true;
-    r->json_fd = (int)strtol(value, &end, 10);
-    if (!*value || *end || r->json_fd < 0 || r->json_fd > 1 << 20 || fcntl(r->json_fd, F_GETFD) < 0)
-        return err_set(err, ERR_INPUT,
-                       "--json=%s: not an open descriptor; open it first, as in `3>events.jsonl`", value);
-    return true;
+    return !value || take_fd(o, value, &r->json_fd, err);
 }
 
 static bool take(const struct option *o, const char *value, struct run_options *r, struct err *err)
@@ -202,7 +207,7 @@ static bool take(const struct option *o, const char *value, struct run_options *
         p->wall = value;
         break;
     case OPT_JSON:
-        return take_json(r, value, err);
+        return take_json(o, r, value, err);
     case OPT_QUIET:
         r->quiet = true;
         break;
@@ -217,8 +222,9 @@ static bool take(const struct option *o, const char *value, struct run_options *
             return err_set(err, ERR_UNSUPPORTED, "--backend %s is not in this build; it has: namespaces",
                            value);
         break;
-    case OPT_ROOTFS:
     case OPT_CONTROL_FD:
+        return take_fd(o, value, &r->control_fd, err);
+    case OPT_ROOTFS:
         return err_set(err, ERR_UNSUPPORTED, "--%s is not in this build", o->name);
     case OPT_HELP:
         r->help = true;
@@ -231,7 +237,7 @@ bool run_options_parse(int argc, char **argv, bool needs_command, struct run_opt
 {
     int i = 1;
 
-    *ret = (struct run_options){.json_fd = -1};
+    *ret = (struct run_options){.json_fd = -1, .control_fd = -1};
     for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
         const char *value;
         const struct option *o;

@@ -113,7 +113,8 @@ static void confine(const struct confinement *c, const struct command_spec *s)
 
     if (!drop_capabilities(c->cap_last) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(c, s->id, STAGE_CONFINE, errno, "cannot drop capabilities");
-    ok = c->landlock < 0 || (allow_own_redirections(c->landlock, flags, &err) && landlock_enter(c->landlock, &err));
+    ok = c->landlock < 0 ||
+         (allow_own_redirections(c->landlock, flags, &err) && landlock_enter(c->landlock, &err));
     ok = ok && (!(flags & PLAN_PIN_CPUS) || seccomp_load(SECCOMP_PIN_CPUS, &listener, &err));
     ok = ok && seccomp_load(flags & PLAN_NESTED ? SECCOMP_DENY_NESTED : SECCOMP_DENY, &listener, &err);
     // A notifying program comes last: from here on this process waits for the supervisor's answers itself.

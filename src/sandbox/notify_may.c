@@ -181,7 +181,8 @@ int refused_by_mounts(const struct call *c, int sys, int fd, const char *base)
     char path[PATH_MAX];
 
     if ((sys == EROFS || sys == EACCES) &&
-        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/' && path[1])
+        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/' &&
+        path[1])
         names_report_ungranted(c, path);
     return sys;
 }

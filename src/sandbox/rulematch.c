@@ -107,6 +107,11 @@ static void find_roots(struct rulematch *m)
         if (r->grant == GRANT_WRITE) {
             char *real = realpath(r->path, NULL);
 
+            // The whole machine is not walked: there the workspace stands for it, as in policy/files.c.
+            if (real && !strcmp(real, "/")) {
+                free(real);
+                real = xstrdup(m->rules->workspace);
+            }
             if (real)
                 strlist_take(&all, real);
         }
@@ -188,8 +193,8 @@ struct resolved_dir {
     bool exists;
 };
 
-// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once, from its
-// parent's answer.
+// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once,
+// from its parent's answer.
 static const struct resolved_dir *resolve_dir(struct rulematch *m, const char *dir)
 {
     struct resolved_dir **slot = &m->resolved[name_hash(dir) % RULEMATCH_BUCKETS], *d;

@@ -25,7 +25,7 @@ static void on_creates(void *ctx, const char *path)
     strlist_add(&((struct caller_run *)ctx)->created, path);
 }
 
-static void die(const char *what)
+_Noreturn static void die(const char *what)
 {
     perror(what);
     abort();
