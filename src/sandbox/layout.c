@@ -253,11 +253,20 @@ static int by_path(const void *a, const void *b)
     return (*p == '/' ? 1 : *p) - (*q == '/' ? 1 : *q);
 }
 
+static bool writes_all(const struct file_rules *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rules[i].grant == GRANT_WRITE && !strcmp(r->rules[i].path, "/"))
+            return true;
+    return false;
+}
+
 static void emit(const struct layout *l, struct plan *plan)
 {
     const struct file_rules *r = l->w->rules;
 
-    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR, "", "/", 4 << 20, 0755);
+    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+             MOUNT_IS_DIR | (writes_all(r) ? (unsigned)MOUNT_WRITABLE : 0u), "", "/", 4 << 20, 0755);
     for (size_t i = 0; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
@@ -269,7 +278,8 @@ static void emit(const struct layout *l, struct plan *plan)
 bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err)
 {
     struct layout l = {.w = w, .notes = notes};
-    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR);
+    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+                             MOUNT_IS_DIR | (writes_all(w->rules) ? (unsigned)MOUNT_WRITABLE : 0u));
     bool ok = true;
 
     root->base = true;
