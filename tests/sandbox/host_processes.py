@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other processes of the same user on the host are neither seen, signalled, traced, read nor slowed. {V} is a victim's pid."""
+"""Other processes of this user on the host are neither seen, signalled, traced, read nor slowed. {V}: a victim's pid."""
 import os
 
 from probe import SEE_ALL, Victim, escapes, fill, python
