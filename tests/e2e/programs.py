@@ -182,8 +182,8 @@ def bawn_builds_inside(yard):
         if not name.startswith(("build", ".git")):
             (shutil.copytree if os.path.isdir(os.path.join(TOP, name)) else shutil.copy)(os.path.join(TOP, name),
                 yard.path(name))
-    works(yard, "meson setup build >/dev/null && nice ninja -C build bawn bawn-init >/dev/null && build/bawn --version",
-          timeout=165, expect="bawn ")
+    line = "(meson setup build && nice ninja -C build bawn bawn-init) >log 2>&1 || { tail -30 log; exit 1; }"
+    works(yard, line + "; build/bawn --version", timeout=165, expect="bawn ")
 
 
 def heavy(*programs):
