@@ -132,7 +132,7 @@ static bool take_signals(struct run *r, struct err *err)
     return watch_add(&r->loop, &r->signals, fd, EPOLLIN, on_signal, r, err);
 }
 
-static bool open_session(struct run *r, const char *policy_text, struct err *err)
+static bool open_session(struct run *r, struct err *err)
 {
     extern char **environ;
     struct session_options o = {
@@ -145,7 +145,6 @@ static bool open_session(struct run *r, const char *policy_text, struct err *err
                    .environ = environ},
         .events = {on_refused, on_note, on_limit, r},
         .argv = r->options.argv,
-        .policy_text = policy_text,
         .leaving = true,
     };
 
@@ -223,20 +222,17 @@ static int finish(struct run *r, struct err *err)
 static int run(struct run *r, struct err *err)
 {
     AUTO_BUF struct buf notes;
-    AUTO_BUF struct buf text;
     char *save = NULL;
     int code;
 
     buf_init(&notes, 1 << 20);
-    buf_init(&text, 4 << 20);
     if (!places_find(r->options.directory, &r->places, err) ||
         !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
         return CLI_FAILED;
     for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
          l = strtok_r(NULL, "\n", &save))
         say(r, l);
-    policy_write(r->policy, false, &text);
-    if (!take_signals(r, err) || !open_session(r, buf_cstr(&text), err))
+    if (!take_signals(r, err) || !open_session(r, err))
         return CLI_FAILED;
     events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
     if (!start_live(r, err) || !start_command(r, err) || !loop_run(&r->loop, err))

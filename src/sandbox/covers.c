@@ -195,7 +195,7 @@ static void find_plain(struct finder *f)
     for (size_t i = 0; i < f->match->n; i++) {
         const struct rule_pattern *p = &f->match->items[i];
 
-        if (p->tail[0] || p->no_parent)
+        if (p->tail[0] || p->absent)
             continue;
         if (p->rule->grant == GRANT_PROTECT)
             protect_roots_below(f, p->prefix, p->rule);

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "policy/load.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/covers.h"
 #include "sandbox/landlock.h"
@@ -38,6 +39,8 @@
 #include "session/environment.h"
 #include "session/janitor.h"
 #include "session/network.h"
+
+#define POLICY_TEXT_MAX (4u << 20)
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
@@ -543,6 +546,7 @@ static bool make_record(struct session *s, struct err *err)
     const struct session_options *o = &s->options;
     char hash[SHA256_HEX_SIZE];
     AUTO_FREE char *quarantine = NULL;
+    AUTO_BUF struct buf policy;
     struct audit_start start = {.version = BAWN_VERSION,
                                 .workspace = o->places.workspace,
                                 .argv = o->argv,
@@ -553,22 +557,27 @@ static bool make_record(struct session *s, struct err *err)
         return false;
     quarantine = xasprintf("%s/quarantine", s->rundir.path);
     quarantine_init(&s->quarantine, quarantine);
-    sha256_hex(o->policy_text, strlen(o->policy_text), hash);
+    buf_init(&policy, POLICY_TEXT_MAX);
+    policy_write(o->policy, false, &policy);
+    sha256_hex(buf_cstr(&policy), policy.len, hash);
     if (!audit_log_open(&s->audit, s->rundir.fd, s->rundir.id, err) ||
         !audit_run_start(&s->audit, &start, err) ||
-        !rundir_write_policy(&s->rundir, o->policy_text, strlen(o->policy_text), err))
+        !rundir_write_policy(&s->rundir, buf_cstr(&policy), policy.len, err))
         return false;
     s->recording = true;
     return true;
 }
 
-static bool arm_limits(struct session *s, struct err *err)
+static bool start_janitor(struct session *s, struct err *err)
 {
     struct janitor_work work = {
         s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
-    if (!janitor_start(&work, &s->janitor, err))
-        return false;
+    return janitor_start(&work, &s->janitor, err);
+}
+
+static bool arm_limits(struct session *s, struct err *err)
+{
     if (!s->limits.uses_cgroup)
         return true;
     if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup,
@@ -702,6 +711,19 @@ static bool start_network(struct session *s, struct err *err)
     return !s->network || network_start(s->network, s->loop, &h, err);
 }
 
+// What must stand before anything of the user's runs is made while init builds, except where init needs it first:
+// it takes its control group namespace when it has the plan, so it must be in the run's group by then.
+static bool set_up(struct session *s, const struct buf *plan, struct err *err)
+{
+    bool early = s->limits.uses_cgroup;
+
+    if (!early && !send_plan(s, plan, err))
+        return false;
+    if (!make_record(s, err) || !start_janitor(s, err) || !arm_limits(s, err))
+        return false;
+    return !early || send_plan(s, plan, err);
+}
+
 static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
@@ -711,7 +733,7 @@ static bool open_all(struct session *s, struct err *err)
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
-    if (!make_rules(s, err) || !limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
+    if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
         !open_network(s, &network_env, err))
         return false;
     if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
@@ -726,9 +748,9 @@ static bool open_all(struct session *s, struct err *err)
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
     // The guard has been starting all the while.
-    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &network_env, err)) ||
-        !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
-        !send_plan(s, &block, err))
+    if (!make_rules(s, err) || !find_covers(s, err) ||
+        (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) ||
+        !set_up(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
     for (size_t i = 0; i < network_env.n; i++)
