@@ -51,7 +51,7 @@ static const struct option {
     {"read", "PATH", 0, VALUE_NEEDED, OPT_READ, LIST_ALL, "let this be read too"},
     {"write", "PATH", 0, VALUE_NEEDED, OPT_WRITE, LIST_ALL, "let this be written too"},
     {"deny", "PATH", 0, VALUE_NEEDED, OPT_DENY, LIST_ALL, "hide this path or glob"},
-    {"allow", "HOST[:PORT][,METHOD…]", 0, VALUE_NEEDED, OPT_ALLOW, LIST_LATER, "let this host be reached"},
+    {"allow", "HOST[:PORT][,METHOD]", 0, VALUE_NEEDED, OPT_ALLOW, LIST_ALL, "let this host be reached"},
     {"env", "NAME[=VALUE]", 0, VALUE_NEEDED, OPT_ENV, LIST_ALL, "pass or set an environment variable"},
     {"wall", "DURATION", 0, VALUE_NEEDED, OPT_WALL, LIST_ALL, "end it after this time: 90s, 30m"},
     {"overlay", "MODE", 0, VALUE_OPTIONAL, OPT_OVERLAY, LIST_LATER,
@@ -60,7 +60,7 @@ static const struct option {
     {"reviewer", "NAME", 0, VALUE_NEEDED, OPT_REVIEWER, LIST_LATER, "who answers: tty or none"},
     {"backend", "NAME", 0, VALUE_NEEDED, OPT_BACKEND, LIST_LATER, "namespaces (the only one in this build)"},
     {"rootfs", "DIR", 0, VALUE_NEEDED, OPT_ROOTFS, LIST_LATER, "another root file system"},
-    {"control-fd", "N", 0, VALUE_NEEDED, OPT_CONTROL_FD, LIST_LATER,
+    {"control-fd", "N", 0, VALUE_NEEDED, OPT_CONTROL_FD, LIST_RUN,
      "live policy updates, one JSON object a line"},
     {"json", "FD", 0, VALUE_OPTIONAL, OPT_JSON, LIST_RUN,
      "events as JSON lines on stdout, or on descriptor FD"},
@@ -90,7 +90,7 @@ static void print_help(const struct verb *verb)
                  : o->value                ? " "
                                            : "",
                  o->value ? o->value : "", o->need == VALUE_OPTIONAL ? "]" : "");
-        printf("  %-26s %s\n", left, o->help);
+        printf("  %-32s %s\n", left, o->help);
     }
     if (run)
         puts("\nExit status: the command's; 128+N when signal N ended it; 124 when a limit ended it; 125 "
@@ -163,20 +163,25 @@ static const struct option *find(const char *arg, const char **ret_value)
     return NULL;
 }
 
-static bool take_json(struct run_options *r, const char *value, struct err *err)
+static bool take_fd(const struct option *o, const char *value, int *ret, struct err *err)
 {
     char *end;
+    long fd = strtol(value, &end, 10);
 
+    if (!*value || *end || fd < 0 || fd > 1 << 20 || fcntl((int)fd, F_GETFD) < 0)
+        return err_set(err, ERR_INPUT,
+                       "--%s %s: not an open descriptor; open it first, as in `3>file` or `3<file`", o->name,
+                       value);
+    *ret = (int)fd;
+    return true;
+}
+
+static bool take_json(const struct option *o, struct run_options *r, const char *value, struct err *err)
+{
     r->json = true;
     r->json_on_stdout = !value;
     r->json_fd = 1;
-    if (!value)
-        return true;
-    r->json_fd = (int)strtol(value, &end, 10);
-    if (!*value || *end || r->json_fd < 0 || r->json_fd > 1 << 20 || fcntl(r->json_fd, F_GETFD) < 0)
-        return err_set(err, ERR_INPUT,
-                       "--json=%s: not an open descriptor; open it first, as in `3>events.jsonl`", value);
-    return true;
+    return !value || take_fd(o, value, &r->json_fd, err);
 }
 
 static bool take(const struct option *o, const char *value, struct run_options *r, struct err *err)
@@ -221,7 +226,7 @@ static bool take(const struct option *o, const char *value, struct run_options *
         p->wall = value;
         break;
     case OPT_JSON:
-        return take_json(r, value, err);
+        return take_json(o, r, value, err);
     case OPT_QUIET:
         r->quiet = true;
         break;
@@ -236,8 +241,9 @@ static bool take(const struct option *o, const char *value, struct run_options *
             return err_set(err, ERR_UNSUPPORTED, "--backend %s is not in this build; it has: namespaces",
                            value);
         break;
-    case OPT_ROOTFS:
     case OPT_CONTROL_FD:
+        return take_fd(o, value, &r->control_fd, err);
+    case OPT_ROOTFS:
         return err_set(err, ERR_UNSUPPORTED, "--%s is not in this build", o->name);
     case OPT_HELP:
         r->help = true;
@@ -251,7 +257,7 @@ bool run_options_parse(int argc, char **argv, const struct verb *verb, struct ru
 {
     int i = 1;
 
-    *ret = (struct run_options){.json_fd = -1};
+    *ret = (struct run_options){.json_fd = -1, .control_fd = -1};
     for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
         const char *value;
         const struct option *o;

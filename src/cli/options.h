@@ -12,6 +12,7 @@ struct run_options {
     bool quiet, verbose;
     bool json, json_on_stdout;
     int json_fd;
+    int control_fd;    // -1 without
     bool help;         // --help was asked for and has been printed
     char *const *argv; // what is left: the command
 };

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "cli/fail.h"
+#include "cli/live.h"
 #include "cli/options.h"
 #include "session/places.h"
 #include "policy/load.h"
@@ -29,6 +30,7 @@ struct run {
     struct stdio stdio;
     struct events events;
     struct watch signals;
+    struct live live;
     struct err failure;
     bool done;
 };
@@ -150,6 +152,19 @@ static bool open_session(struct run *r, const char *policy_text, struct err *err
     return session_open(&r->loop, &o, &r->session, err);
 }
 
+static bool start_live(struct run *r, struct err *err)
+{
+    if (r->options.control_fd < 0)
+        return true;
+    r->live = (struct live){.fd = r->options.control_fd,
+                            .session = r->session,
+                            .places = &r->places,
+                            .options = &r->options.policy,
+                            .note = on_note,
+                            .ctx = r};
+    return live_start(&r->live, &r->loop, err);
+}
+
 static bool start_command(struct run *r, struct err *err)
 {
     struct stdio_wants wants = {.pipe_output = r->options.json_on_stdout || r->policy->limits.output,
@@ -243,7 +258,7 @@ static int run(struct run *r, struct err *err)
         return CLI_FAILED;
     events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
     say_what_holds(r);
-    if (!start_command(r, err) || !loop_run(&r->loop, err))
+    if (!start_live(r, err) || !start_command(r, err) || !loop_run(&r->loop, err))
         return CLI_FAILED;
     code = finish(r, err);
     return err->kind != ERR_NONE && code == 0 ? CLI_FAILED : code;
@@ -268,6 +283,7 @@ static int run_main(int argc, char **argv)
         code = run(r, &err);
     }
     stdio_deinit(&r->stdio);
+    live_stop(&r->live);
     session_close(r->session, &err);
     if (err.kind != ERR_NONE)
         code = cli_fail(&err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What this build does not have yet. Such keys are read and checked like all others and then refused, never
 // ignored: a policy that asks for something must get it or not run. When a feature arrives, its line goes.
-// The rules of the network gate need no lines of their own: without mode guarded nothing looks at them.
 #include "policy/check.h"
 
 #include <string.h>
@@ -15,10 +14,7 @@ struct feature {
 static const struct feature missing[] = {
     {"as_root", "true", "run as yourself: as_root: false"},
     {"files.ask", NULL, "grant the path in files.write, or leave it out"},
-    {"network.mode", "guarded", "set network.mode to off or open"},
     {"network.publish", NULL, "remove it"},
-    {"network.sockets", NULL, "remove it"},
-    {"secrets", NULL, "remove it"},
     {"commands", NULL, "remove it"},
     {"packages", NULL, "remove it"},
     {"flow", NULL, "remove it"},

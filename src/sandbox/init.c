@@ -33,6 +33,7 @@
 
 #include "base/fd.h"
 #include "sandbox/command.h"
+#include "sandbox/gate.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
 #include "sandbox/sys.h"
@@ -142,6 +143,32 @@ static bool receive_plan(struct init *in, struct err *err)
     return ok;
 }
 
+// The network namespace made at boot becomes the gate; we go on in a new one, whose only way out leads there.
+static bool make_gate(struct init *in, struct err *err)
+{
+    static struct gate gate;
+    uint16_t ports[GATE_PORTS_MAX];
+    struct gate_wants wants = {.ports = ports, .proxy_port = (uint16_t)in->plan.head->proxy_port};
+    const char *p = in->plan.strings + in->plan.head->gate_ports;
+    bool ok = true;
+
+    while (*p && wants.nports < GATE_PORTS_MAX) {
+        char *end;
+
+        ports[wants.nports++] = (uint16_t)strtoul(p, &end, 10);
+        p = end + (*end == ',');
+    }
+    if (!gate_make(&wants, &gate, err))
+        return err_prefix(err, "making the network gate");
+    for (size_t i = 0; ok && i < gate.n; i++) {
+        struct init_msg m = {.type = INIT_GATE, .id = gate.fds[i].kind, .number = gate.fds[i].port};
+
+        ok = init_send(in->sock, &m, &gate.fds[i].fd, 1);
+    }
+    gate_close(&gate);
+    return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
+}
+
 static bool set_limit(__rlimit_resource_t which, uint64_t value, const char *name, struct err *err)
 {
     struct rlimit r = {.rlim_cur = value, .rlim_max = value};
@@ -233,6 +260,8 @@ static bool set_up(struct init *in, struct err *err)
     hostname = in->plan.strings + in->plan.head->hostname;
     if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
         return err_sys(err, errno, "cannot set the host name");
+    if ((in->plan.head->flags & PLAN_GATE) && !make_gate(in, err))
+        return false;
     // Now, not at clone time: the supervisor has put us into the run's control group by this time.
     if (unshare(CLONE_NEWCGROUP) < 0)
         return err_sys(err, errno, "cannot make a control group namespace");

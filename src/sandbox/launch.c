@@ -71,8 +71,8 @@ static bool map_ids(uid_t uid, gid_t gid)
 // user other than root would drop them; ambient ones stay.
 static bool keep_capabilities(void)
 {
-    static const unsigned needed[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW,     CAP_SYS_RESOURCE,
-                                      CAP_SETPCAP,   CAP_KILL,      CAP_DAC_OVERRIDE};
+    static const unsigned needed[] = {CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
+                                      CAP_SYS_RESOURCE, CAP_SETPCAP,   CAP_KILL,    CAP_DAC_OVERRIDE};
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct caps[2] = {0};
 

@@ -218,8 +218,23 @@ static void add_covers(struct layout *l)
     for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
         const char *path = l->w->sockets->items[i];
 
-        if (shows_host(base_of(l, path)) && !is_denied(l, path))
+        if (shows_host(base_of(l, path)) && !is_denied(l, path) &&
+            !(l->w->let_in && strlist_has(l->w->let_in, path)))
             add(l, path, MOUNT_MASK, MOUNT_OPTIONAL);
+    }
+}
+
+static void add_let_in(struct layout *l)
+{
+    for (size_t i = 0; l->w->let_in && i < l->w->let_in->n; i++)
+        if (!shows_host(base_of(l, l->w->let_in->items[i])))
+            add_bind(l, l->w->let_in->items[i], false, true);
+    for (size_t i = 0; i < l->w->nfiles; i++) {
+        struct place *p = add(l, l->w->files[i].path, MOUNT_FILE, 0);
+
+        p->src = xstrdup(l->w->files[i].content);
+        p->size = strlen(p->src);
+        p->mode = 0444;
     }
 }
 
@@ -262,6 +277,7 @@ bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *no
     add_grants(&l);
     note_missing(&l);
     add_covers(&l);
+    add_let_in(&l);
     qsort(l.places, l.n, sizeof *l.places, by_path);
     emit(&l, plan);
     for (size_t i = 0; i < l.n; i++) {

@@ -7,7 +7,14 @@
 #include "sandbox/covers.h"
 #include "sandbox/plan.h"
 
+struct layout_file {
+    const char *path, *content; // path: links resolved
+};
+
 struct layout_wants {
+    const struct strlist *let_in;    // of the sockets, those that policy lets in (network.sockets)
+    const struct layout_file *files; // files of the yard's own, in place of the host's
+    size_t nfiles;
     const struct file_rules *rules;
     const struct cover_list *covers;
     uid_t uid;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "sandbox/sys.h"
 
@@ -220,6 +221,29 @@ static bool apply_mask(struct stage *s, const struct mount_op *op, struct err *e
     return put_mask(&s->m, place, "", op->flags & MOUNT_IS_DIR, err);
 }
 
+// The content lies on a tmpfs of its own, which nothing but this one file shows.
+static bool apply_file(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    const char *content = s->plan->strings + op->src;
+    AUTO_CLOSE int fs = make_tmpfs(op->size + 65536, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    AUTO_CLOSE int mount = -1;
+    int file;
+    bool ok;
+
+    if (fs < 0)
+        return false;
+    file = openat(fs, "file", O_CREAT | O_WRONLY | O_CLOEXEC, op->mode);
+    if (file < 0)
+        return err_sys(err, errno, "cannot make a file");
+    ok = fd_write_all(file, content, strlen(content), err);
+    close(file);
+    if (!ok)
+        return false;
+    mount = clone_tree(fs, "file", false, err);
+    return mount >= 0 && set_attr(mount, MOUNT_ATTR_RDONLY, false, err) &&
+           attach_at(s, mount, s->plan->strings + op->dst, false, err);
+}
+
 static bool apply_link(struct stage *s, const struct mount_op *op, struct err *err)
 {
     const char *dst = s->plan->strings + op->dst;
@@ -350,6 +374,8 @@ static bool apply_one(struct stage *s, const struct mount_op *op, struct err *er
         return apply_tmpfs(s, op, err);
     case MOUNT_MASK:
         return apply_mask(s, op, err);
+    case MOUNT_FILE:
+        return apply_file(s, op, err);
     case MOUNT_LINK:
         return apply_link(s, op, err);
     case MOUNT_DEV:

@@ -23,6 +23,7 @@ enum mount_kind {
     MOUNT_BIND,     // clone of src, with what is mounted below it, at dst
     MOUNT_TMPFS,    // size bytes at dst
     MOUNT_MASK,     // dst cannot be read, listed or changed
+    MOUNT_FILE,     // a read-only file of the yard's own at dst; src is its content, size its length
     MOUNT_LINK,     // symbolic link dst → src, in a tmpfs of ours
     MOUNT_DEV,      // /dev: the harmless devices, pts, shm
     MOUNT_PROC,     // /proc of the new pid namespace, with its masks
@@ -45,6 +46,7 @@ struct mount_op {
 };
 
 enum plan_flag {
+    PLAN_GATE = 1 << 7,           // the network leads to the guard's gate
     PLAN_OWN_NET = 1 << 0,        // has a network namespace of its own
     PLAN_NESTED = 1 << 1,         // programs inside may make user namespaces
     PLAN_LANDLOCK = 1 << 2,       // the kernel has it and nothing forbids it
@@ -60,7 +62,9 @@ struct plan_header {
     uint32_t hostname;                         // offset
     uint32_t cwd;                              // offset; where commands start unless they say
     uint64_t processes, open_files, file_size; // rlimits; 0: as inherited
-    uint32_t cpus;                             // first n allowed processors by affinity; 0: all
+    uint32_t gate_ports; // offset: "80,443", ports with a listener of the guard's; for PLAN_GATE
+    uint32_t proxy_port; // of the guard's explicit endpoint
+    uint32_t cpus;       // first n allowed processors by affinity; 0: all
     uint32_t pad;
 };
 
@@ -73,6 +77,7 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_deinit(struct plan *p);
 uint32_t plan_string(struct plan *p, const char *s);
+void plan_add_file(struct plan *p, const char *dst, const char *content);
 void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
               uint64_t size, uint32_t mode);
 MUST_USE bool plan_encode(struct plan *p, struct buf *ret, struct err *err);

@@ -11,6 +11,7 @@
 //   inside COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its
 //   cover
 // init → supervisor
+//   GATE     id=kind of listener, number=port          the listener; all come before READY
 //   READY    number=Landlock ABI in use               the sandbox stands; commands may start
 //   STARTED  id, number=pid inside                    PTY master when one was asked for
 //   LISTENER id                                       seccomp user notification listener of the command
@@ -34,6 +35,7 @@ enum init_type {
     INIT_START,
     INIT_SIGNAL,
     INIT_COVER,
+    INIT_GATE,
     INIT_READY,
     INIT_STARTED,
     INIT_LISTENER,

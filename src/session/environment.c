@@ -15,8 +15,7 @@ static const char *lookup(char *const *env, const char *name)
     return NULL;
 }
 
-// A later setting of a name replaces an earlier one.
-static void set(struct strlist *l, const char *entry)
+void environment_set(struct strlist *l, const char *entry)
 {
     size_t n = strcspn(entry, "=") + 1;
 
@@ -51,7 +50,7 @@ static void set_value(struct strlist *l, const char *name, const char *value)
     if (!value)
         return;
     entry = xasprintf("%s=%s", name, value);
-    set(l, entry);
+    environment_set(l, entry);
     free(entry);
 }
 
@@ -69,9 +68,9 @@ void environment_make(const struct policy *p, const struct session_places *place
         set_value(ret, always[i], lookup(places->environ, always[i]));
     for (char *const *e = places->environ; e && *e; e++)
         if (!strncmp(*e, "LC_", 3) || passes(&p->env.pass, *e))
-            set(ret, *e);
+            environment_set(ret, *e);
     for (size_t i = 0; i < p->env.set.n; i++)
-        set(ret, p->env.set.items[i].text);
-    set(ret, "BAWN=1");
+        environment_set(ret, p->env.set.items[i].text);
+    environment_set(ret, "BAWN=1");
     free(runtime);
 }

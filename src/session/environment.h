@@ -8,6 +8,8 @@
 
 struct session_places;
 
+// An entry NAME=VALUE takes the place of an earlier one of that name.
+void environment_set(struct strlist *env, const char *entry);
 void environment_make(const struct policy *p, const struct session_places *places, struct strlist *ret);
 
 #endif

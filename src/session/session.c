@@ -30,12 +30,14 @@
 #include "sandbox/limitplan.h"
 #include "sandbox/notify.h"
 #include "sandbox/plan.h"
+#include "sandbox/probe.h"
 #include "sandbox/proto.h"
 #include "sandbox/quarantine.h"
 #include "sandbox/sys.h"
 #include "sandbox/treewatch.h"
 #include "session/environment.h"
 #include "session/janitor.h"
+#include "session/network.h"
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
@@ -64,7 +66,8 @@ struct session {
     struct command **commands;
     size_t ncommands;
     uint32_t next_id;
-    struct notify *notify; // NULL until the first command's listener came
+    struct network *network; // with network.mode guarded
+    struct notify *notify;   // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
     uint64_t started_ns;
@@ -79,6 +82,8 @@ static void tell(struct session *s, const char *text)
 }
 
 // One line of the record; a record that cannot be written ends the run, as no decision may go unrecorded.
+static void await_death(struct session *s);
+
 static void record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule,
                    const char *subject, const struct jsontext_object *detail, const char *by)
 {
@@ -124,6 +129,10 @@ static void record_quarantined(struct session *s, size_t from)
         struct file_verdict v;
 
         file_rules_explain(&s->rules, q->path, ACCESS_WRITE, &v);
+        if (v.rule != q->rule) { // git's own places are found, not named by a pattern
+            snprintf(v.rule_text, sizeof v.rule_text, "files.protect: %s", q->rule->text);
+            v.remedy[0] = '\0';
+        }
         jsontext_text(&detail, "moved_to", q->moved);
         record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
         refuse(s, "create", q->path, v.rule_text, v.remedy);
@@ -229,6 +238,17 @@ static bool on_ready(struct session *s, struct command *c, struct init_msg *m, i
     (void)nfds;
     s->ready = true;
     return true;
+}
+
+static bool on_gate(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
+{
+    struct err err = {0};
+
+    (void)c;
+    if (s->network && nfds == 1 && network_listener(s->network, m->id, (uint16_t)m->number, fds[0], &err))
+        return true;
+    tell(s, err.kind != ERR_NONE ? err.msg : "bawn-init sent a listener that nobody asked for");
+    return false;
 }
 
 static bool on_started(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
@@ -343,6 +363,7 @@ static const struct handler {
     bool needs_command;
     bool (*fn)(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds);
 } handlers[INIT_TYPES] = {
+    [INIT_GATE] = {BEFORE_READY, false, on_gate},
     [INIT_READY] = {BEFORE_READY, false, on_ready},
     [INIT_FAILED] = {BEFORE_READY | WHEN_READY, false, on_failed},
     [INIT_STARTED] = {WHEN_READY, true, on_started},
@@ -353,9 +374,16 @@ static const struct handler {
 
 static void init_died(struct session *s)
 {
-    session_kill(s, NULL);
     for (size_t i = 0; i < s->ncommands; i++)
-        end_command(s->commands[i], SIGKILL);
+        if (s->commands[i]->state != COMMAND_ENDED && s->commands[i]->failure.kind == ERR_NONE) {
+            err_set(&s->commands[i]->failure, ERR_PROTOCOL,
+                    "the sandbox's first process (bawn-init) was killed from outside, and all inside with "
+                    "it: out of "
+                    "memory on the host, or somebody's kill");
+            s->commands[i]->exit_code = 125;
+        }
+    session_kill(s, NULL);
+    await_death(s);
 }
 
 static void on_init(struct watch *w, uint32_t events)
@@ -386,12 +414,99 @@ static void on_init(struct watch *w, uint32_t events)
             close(fds[i]);
 }
 
-// --- limits ---
-
 static void on_wall(struct timer *t)
 {
     session_kill(t->ctx, "wall");
 }
+
+// --- the guarded network ---
+
+// What the guard says of one use of the network: "GET https://host:port/path", or "host:port".
+static char *network_subject(const json_t *e)
+{
+    const char *method = json_string_value(json_object_get(e, "method"));
+    const char *path = json_string_value(json_object_get(e, "path"));
+    const char *host = json_string_value(json_object_get(e, "host"));
+    const char *address = json_string_value(json_object_get(e, "address"));
+    long port = (long)json_integer_value(json_object_get(e, "port"));
+    const char *name = host ? host : address ? address : "?";
+
+    if (method)
+        return xasprintf("%s %s://%s:%ld%s", method, json_object_get(e, "tls") ? "https" : "http", name, port,
+                         path ? path : "");
+    return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
+}
+
+static void network_detail(const json_t *e, struct jsontext_object *ret)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)e, key, value)
+    {
+        if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
+            continue;
+        if (json_is_string(value))
+            jsontext_text(ret, key, json_string_value(value));
+        else if (json_is_integer(value))
+            jsontext_number(ret, key, json_integer_value(value));
+        else if (json_is_boolean(value))
+            jsontext_flag(ret, key, json_is_true(value));
+    }
+}
+
+static void on_network(void *ctx, const json_t *e)
+{
+    struct session *s = ctx;
+    AUTO_JSONTEXT struct jsontext_object detail = {0};
+    AUTO_FREE char *subject = network_subject(e);
+    const char *word = json_string_value(json_object_get(e, "verdict"));
+    const char *rule = json_string_value(json_object_get(e, "rule"));
+    const char *remedy = json_string_value(json_object_get(e, "allow_with"));
+    enum verdict verdict = word && !strcmp(word, "allow") ? VERDICT_ALLOW : VERDICT_DENY;
+
+    network_detail(e, &detail);
+    record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
+    if (word && verdict == VERDICT_DENY) {
+        AUTO_FREE char *advice = remedy && *remedy ? xasprintf("to allow it: %s", remedy) : NULL;
+
+        refuse(s, "network", subject, rule, advice);
+    }
+}
+
+static void on_guard_gone(void *ctx, const char *why)
+{
+    struct session *s = ctx;
+
+    record(s, AUDIT_GUARD, VERDICT_DENY, "network.mode: guarded", why, NULL, "guard");
+    tell(s, why);
+}
+
+static void on_policy_updated(void *ctx, const char *error)
+{
+    struct session *s = ctx;
+    AUTO_FREE char *text =
+        *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
+
+    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd",
+           text ? text : "network rules replaced", NULL, "control-fd");
+    if (text)
+        tell(s, text);
+}
+
+bool session_update(struct session *s, const struct policy *p, struct err *err)
+{
+    if (p->limits.wall_ms)
+        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, on_wall, s);
+    if (!s->network)
+        return p->network.mode == NET_OFF ||
+               err_set(err, ERR_UNSUPPORTED,
+                       "the network is %s in this run; it cannot become guarded while it runs",
+                       s->options.policy->network.mode == NET_OPEN ? "open" : "off");
+    return network_update(s->network, p, err);
+}
+
+// --- limits ---
 
 static void on_oom(struct watch *w, uint32_t events)
 {
@@ -478,15 +593,28 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist more = {0};
+    AUTO_STRLIST struct strlist let_in = {0};
     AUTO_BUF struct buf notes;
-    struct layout_wants w = {
-        &s->rules, &s->covers, geteuid(), p->network.mode != NET_OPEN, s->limits.tmpfs_size, &sockets, &more};
+    struct layout_wants w = {.rules = &s->rules,
+                             .covers = &s->covers,
+                             .uid = geteuid(),
+                             .own_net = p->network.mode != NET_OPEN,
+                             .tmpfs_size = s->limits.tmpfs_size,
+                             .sockets = &sockets,
+                             .let_in = &let_in,
+                             .more_read = &more};
     struct plan plan;
     bool ok;
 
     buf_init(&notes, 1 << 20);
     plan_init(&plan);
     layout_host_sockets(&sockets);
+    for (size_t i = 0; i < p->network.sockets.n; i++) {
+        char *real = realpath(p->network.sockets.items[i].text, NULL);
+
+        if (real)
+            strlist_take(&let_in, real);
+    }
     if (!w.own_net)
         show_resolver(&more);
     plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
@@ -500,6 +628,12 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
         plan.head.flags |= PLAN_SCOPE_ABSTRACT;
     if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
         plan.head.flags |= PLAN_LANDLOCK;
+    if (s->network) {
+        w.nfiles = network_files(s->network, &w.files);
+        plan.head.flags |= PLAN_GATE;
+        plan.head.gate_ports = plan_string(&plan, network_ports(s->network));
+        plan.head.proxy_port = NETWORK_PROXY_PORT;
+    }
     plan.head.hostname = plan_string(&plan, "bawn");
     plan.head.cwd = plan_string(&plan, s->options.places.workspace);
     plan.head.processes = s->limits.rlimit_processes;
@@ -526,6 +660,23 @@ static int block_fd(const struct buf *block, struct err *err)
     return TAKE_FD(fd);
 }
 
+// Init does not take messages any more: what it said before it died is the reason.
+static bool why_gone(struct session *s, struct err *err)
+{
+    int fds[FD_PASS_MAX];
+    size_t nfds = FD_PASS_MAX;
+    struct init_msg m;
+
+    while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
+        while (nfds)
+            close(fds[--nfds]);
+        if (m.type == INIT_FAILED)
+            return err_set(err, ERR_SYSTEM, "%s", m.text);
+        nfds = FD_PASS_MAX;
+    }
+    return err_set(err, ERR_PROTOCOL, "the sandbox's first process (bawn-init) was killed from outside");
+}
+
 // READY is not waited for: a START may follow at once, init takes them in order.
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
@@ -534,35 +685,59 @@ static bool send_plan(struct session *s, const struct buf *block, struct err *er
 
     if (fd < 0)
         return false;
-    if (init_send(s->init.sock, &m, &fd, 1))
-        return true;
-    // What it said before it died is the reason.
-    if (init_recv(s->init.sock, &m, NULL, NULL, MSG_DONTWAIT) == 1 && m.type == INIT_FAILED)
-        return err_set(err, ERR_SYSTEM, "%s", m.text);
-    return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
+    return init_send(s->init.sock, &m, &fd, 1) || why_gone(s, err);
+}
+
+static bool open_network(struct session *s, struct strlist *env, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+
+    return p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err);
+}
+
+static bool start_network(struct session *s, struct err *err)
+{
+    struct network_handler h = {on_network, on_guard_gone, on_policy_updated, s};
+
+    return !s->network || network_start(s->network, s->loop, &h, err);
 }
 
 static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
+    AUTO_STRLIST struct strlist network_env = {0};
     AUTO_BUF struct buf block;
 
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
     if (!make_rules(s, err) || !limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
-        !launch_init(p->network.mode != NET_OPEN, &s->init, err))
+        !open_network(s, &network_env, err))
         return false;
+    if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
+        struct err why = {0};
+
+        // Only now, as it costs time: what exactly is missing here, and how to get it.
+        if (err && err->kind == ERR_UNSUPPORTED && !probe_can_sandbox(&why))
+            *err = why;
+        return false;
+    }
     s->launched = true;
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
-    if (!find_covers(s, err) || !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
+    // The guard has been starting all the while.
+    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &network_env, err)) ||
+        !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
         !send_plan(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
+    for (size_t i = 0; i < network_env.n; i++)
+        environment_set(&s->env, network_env.items[i]);
     s->state = SESSION_OPEN;
     for (size_t i = 0; i < s->covers.notes.n; i++)
         tell(s, s->covers.notes.items[i]);
+    if (!start_network(s, err))
+        return false;
     if (!treewatch_start(s->treewatch, &s->covers, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, on_init, s, err))
         return false;
@@ -628,7 +803,7 @@ bool session_start(struct session *s, const struct command_options *o, struct co
             fds[nfds++] = o->std[i];
     init_msg_text(&m, o->cwd ? o->cwd : "");
     if (!init_send(s->init.sock, &m, fds, (size_t)nfds))
-        return err_set(err, ERR_PROTOCOL, "bawn-init is gone");
+        return why_gone(s, err);
     c = xcalloc(1, sizeof *c);
     *c = (struct command){.id = s->next_id++, .options = *o, .session = s};
     s->commands = xrealloc(s->commands, (s->ncommands + 1) * sizeof *s->commands);
@@ -665,7 +840,9 @@ static void send_kill(struct session *s)
     s->killed = true;
     s->state = SESSION_DEAD;
     watch_del(&s->sock_watch);
-    sys_pidfd_send_signal(s->init.pidfd, SIGKILL);
+    // Our child and not reaped yet, so its pid cannot be another's.
+    if (sys_pidfd_send_signal(s->init.pidfd, SIGKILL) < 0)
+        kill(s->init.pid, SIGKILL);
 }
 
 // Init's death is that of everything in its pid namespace: it is reaped after all others.
@@ -771,6 +948,8 @@ bool session_finish(struct session *s, struct err *err)
         record(s, AUDIT_LIMIT, VERDICT_DENY, "limits.processes", "processes", NULL, "kernel");
         refuse(s, "limit", "more processes", "limits.processes", "raise limits.processes");
     }
+    if (s->network)
+        network_drain(s->network);
     sweep(s);
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
@@ -793,6 +972,7 @@ bool session_close(struct session *s, struct err *err)
         return true;
     ok = session_finish(s, err);
     notify_free(s->notify);
+    network_free(s->network);
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);
     rundir_deinit(&s->rundir);

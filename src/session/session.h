@@ -70,6 +70,8 @@ MUST_USE bool session_open(struct loop *loop, const struct session_options *opti
 MUST_USE bool session_start(struct session *s, const struct command_options *options, struct command **ret,
                             struct err *err);
 void session_signal(struct session *s, uint32_t command_id, int sig); // id 0: everything inside
+// Live policy (network, limits.wall): only what a running session can take; secrets stay.
+MUST_USE bool session_update(struct session *s, const struct policy *p, struct err *err);
 // Ends everything inside now; the reason is a limit's name or NULL. Returns when the last process is dead.
 void session_kill(struct session *s, const char *limit);
 // What the run's result is to be: a command's exit, by which the run is judged.

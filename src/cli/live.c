@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/live.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+
+static bool add_key(const char *key, const json_t *value, struct strlist *ret, struct err *err)
+{
+    static const char *const whole[] = {"network", "approval"};
+    AUTO_FREE char *text = NULL;
+    const char *inner;
+    json_t *part;
+
+    for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+        if (!strcmp(key, whole[i])) {
+            text = json_line(value);
+            strlist_addf(ret, "%s=%s", key, text);
+            return true;
+        }
+    if (strcmp(key, "limits") != 0 || !json_is_object(value))
+        return err_set(err, ERR_INPUT,
+                       "%s cannot change while the run lives; these can: network, approval, limits.wall",
+                       key);
+    json_object_foreach((json_t *)(uintptr_t)value, inner, part)
+    {
+        AUTO_FREE char *limit = json_line(part);
+
+        if (strcmp(inner, "wall") != 0)
+            return err_set(err, ERR_INPUT, "limits.%s cannot change while the run lives; limits.wall can",
+                           inner);
+        strlist_addf(ret, "limits.wall=%s", limit);
+    }
+    return true;
+}
+
+static bool parse_line(const char *line, size_t n, struct strlist *ret, struct err *err)
+{
+    AUTO_JSON json_t *o = json_parse(line, n, err);
+    const char *key;
+    json_t *value;
+
+    if (!o)
+        return false;
+    if (!json_is_object(o))
+        return err_set(err, ERR_INPUT, "not a JSON object");
+    json_object_foreach(o, key, value) if (!add_key(key, value, ret, err)) return false;
+    return true;
+}
+
+static bool take_line(struct live *l, const char *line, size_t n, struct err *err)
+{
+    AUTO_STRLIST struct strlist keys = {0};
+    AUTO_BUF struct buf notes;
+    struct policy_options with = *l->options;
+    struct policy *p = NULL;
+    bool ok;
+
+    buf_init(&notes, 1 << 20);
+    if (!parse_line(line, n, &keys, err))
+        return false;
+    with.set = (struct strlist){0};
+    for (size_t i = 0; i < l->options->set.n; i++)
+        strlist_add(&with.set, l->options->set.items[i]);
+    for (size_t i = 0; i < keys.n; i++)
+        strlist_add(&with.set, keys.items[i]);
+    ok = places_load_policy(l->places, &with, &p, &notes, err) && session_update(l->session, p, err);
+    if (!ok) {
+        strlist_deinit(&with.set);
+        policy_free(p);
+        return false;
+    }
+    strlist_deinit(&l->options->set);
+    l->options->set = with.set;
+    policy_free(l->policy);
+    l->policy = p;
+    return true;
+}
+
+static void take_lines(struct live *l)
+{
+    char *end;
+
+    while (l->line.len && (end = memchr(l->line.ptr, '\n', l->line.len))) {
+        struct err err = {0};
+        size_t n = (size_t)(end - l->line.ptr);
+
+        if (n && !take_line(l, l->line.ptr, n, &err)) {
+            err_prefix(&err, "--control-fd: the line is not taken, the old policy stays");
+            l->note(l->ctx, err.msg);
+        }
+        buf_consume(&l->line, n + 1);
+    }
+}
+
+static void on_readable(struct watch *w, uint32_t events)
+{
+    struct live *l = w->ctx;
+    char *room = buf_reserve(&l->line, 4096);
+    ssize_t n;
+
+    (void)events;
+    if (!room) {
+        l->note(l->ctx, "--control-fd: a line is longer than 1 MiB; no further ones are read");
+        watch_del(&l->watch);
+        return;
+    }
+    n = read(l->fd, room, 4096);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0) {
+        l->line.len += (size_t)n;
+        take_lines(l);
+        return;
+    }
+    watch_del(&l->watch);
+    if (l->line.len) { // a last line without its newline is one too
+        buf_addc(&l->line, '\n');
+        take_lines(l);
+    }
+}
+
+bool live_start(struct live *l, struct loop *loop, struct err *err)
+{
+    buf_init(&l->line, LIVE_LINE_MAX);
+    if (!watch_add(loop, &l->watch, l->fd, EPOLLIN, on_readable, l, err))
+        return err_prefix(err, "--control-fd %d (a pipe or socket is wanted)", l->fd);
+    return true;
+}
+
+void live_stop(struct live *l)
+{
+    watch_del(&l->watch);
+    buf_deinit(&l->line);
+    policy_free(l->policy);
+    l->policy = NULL;
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "guard/config.h"
+#include "guard/control.h"
+#include "guard/placeholder.h"
+#include "guard/rules.h"
+#include "sandbox/gate.h"
+#include "session/session.h"
+
+#define CA_FILE_MAX (4u << 20)
+#define CA_INSIDE "/run/bawn/ca.pem"
+
+struct network {
+    const struct policy *policy;
+    struct guard_control control;
+    struct watch watch;
+    struct network_handler handler;
+    struct guard_secret *secrets;
+    size_t nsecrets;
+    struct strlist known, ca;
+    struct preset_registries registries;
+    struct buf ports, ca_pem, bundle;
+    struct layout_file files[NETWORK_FILES_MAX];
+    char *paths[NETWORK_FILES_MAX];
+    size_t nfiles;
+    bool gone;
+};
+
+// --- what the guard is told ---
+
+static const char *from_environ(char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; env && *env; env++)
+        if (!strncmp(*env, name, n) && (*env)[n] == '=')
+            return *env + n + 1;
+    return NULL;
+}
+
+static char *read_secret(const struct secret *s, const struct session_places *places, struct err *err)
+{
+    struct buf text;
+    const char *value;
+
+    if (!strncmp(s->from, "env:", 4)) {
+        value = from_environ(places->environ, s->from + 4);
+        if (!value || !*value)
+            err_set(err, ERR_INPUT,
+                    "secrets.%s: %s is not set in the environment; export it, or take the secret out",
+                    s->name, s->from + 4);
+        return value && *value ? xstrdup(value) : NULL;
+    }
+    buf_init(&text, SECRET_VALUE_MAX + 2);
+    if (!file_read(AT_FDCWD, s->from + 5, &text, err)) {
+        err_prefix(err, "secrets.%s", s->name);
+        buf_deinit(&text);
+        return NULL;
+    }
+    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
+        text.len--;
+    return buf_take(&text);
+}
+
+static bool read_secrets(struct network *n, const struct session_places *places, struct strlist *env,
+                         struct err *err)
+{
+    const struct policy *p = n->policy;
+
+    n->secrets = xcalloc(p->nsecrets, sizeof *n->secrets);
+    for (size_t i = 0; i < p->nsecrets; i++) {
+        struct guard_secret *s = &n->secrets[n->nsecrets];
+        char *value = read_secret(&p->secrets[i], places, err), *placeholder;
+
+        if (!value)
+            return false;
+        if (!placeholder_make(p->secrets[i].name, value, &placeholder, err)) {
+            free(value);
+            return false;
+        }
+        *s = (struct guard_secret){&p->secrets[i], value, placeholder};
+        n->nsecrets++;
+        strlist_addf(env, "%s=%s", p->secrets[i].name, placeholder);
+    }
+    return true;
+}
+
+// Values of the caller's environment that look like credentials by their names: they are not inside, and the
+// scan looks for them in what leaves all the same (a file may hold them).
+static void find_known(struct network *n, const struct session_places *places)
+{
+    static const char *const words[] = {"TOKEN",  "SECRET",     "PASSWORD",    "PASSWD",    "API_KEY",
+                                        "APIKEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"};
+
+    for (char *const *e = places->environ; e && *e; e++) {
+        const char *eq = strchr(*e, '=');
+
+        if (!eq || strlen(eq + 1) < 8)
+            continue;
+        for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+            const char *hit = strcasestr(*e, words[i]);
+
+            if (hit && hit < eq) {
+                strlist_add(&n->known, *e);
+                break;
+            }
+        }
+    }
+}
+
+static bool read_roots(struct network *n, const struct session_places *places, struct err *err)
+{
+    for (size_t i = 0; i < n->policy->network.ca.n; i++) {
+        const struct policy_item *item = &n->policy->network.ca.items[i];
+        AUTO_FREE char *dir = item->from.file && item->from.file[0] == '/' ? path_parent(item->from.file)
+                                                                           : xstrdup(places->workspace);
+        AUTO_FREE char *path = path_normal(dir, item->text);
+        struct buf pem;
+
+        buf_init(&pem, CA_FILE_MAX);
+        if (!file_read(AT_FDCWD, path, &pem, err)) {
+            buf_deinit(&pem);
+            return err_prefix(err, "network.ca");
+        }
+        strlist_take(&n->ca, buf_take(&pem));
+    }
+    return true;
+}
+
+static void read_registries(struct network *n, const struct session_places *places)
+{
+    struct preset_place place = {"", places->home, places->environ};
+
+    for (size_t i = 0; i < n->policy->network.nallow; i++)
+        if (n->policy->network.allow[i].preset &&
+            !strcmp(n->policy->network.allow[i].preset, "dependencies")) {
+            preset_registries_read(&place, &n->registries);
+            return;
+        }
+}
+
+static bool make_ports(struct network *n, struct err *err)
+{
+    struct net_rules *rules;
+    const uint16_t *ports;
+    size_t nports;
+
+    if (!net_rules_make(n->policy, &n->registries, &rules, err))
+        return false;
+    nports = net_rules_ports(rules, &ports);
+    for (size_t i = 0; i < nports; i++)
+        buf_addf(&n->ports, "%s%u", i ? "," : "", ports[i]);
+    net_rules_free(rules);
+    return true;
+}
+
+static bool make_document(const struct network *n, const struct policy *p, json_t **ret, struct err *err)
+{
+    struct guard_extras x = {.secrets = n->secrets,
+                             .nsecrets = n->nsecrets,
+                             .known = &n->known,
+                             .ca = &n->ca,
+                             .registries = &n->registries};
+
+    return guard_config_write(p, &x, ret, err);
+}
+
+static char *guard_path(struct err *err)
+{
+    static const char *const places[] = {"bawn-guard", "../libexec/bawn/bawn-guard"};
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (len > 0) {
+        self[len] = '\0';
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+            AUTO_FREE char *dir = path_parent(self);
+            char *path = path_normal(dir, places[i]);
+
+            if (access(path, X_OK) == 0)
+                return path;
+            free(path);
+        }
+    }
+    err_set(err, ERR_MISSING,
+            "cannot find bawn-guard beside the executable or in ../libexec/bawn: the installation is "
+            "incomplete; run make install");
+    return NULL;
+}
+
+// --- what the sandbox gets ---
+
+static void add_file(struct network *n, const char *path, const char *content)
+{
+    char *real = realpath(path, NULL);
+
+    if (n->nfiles == NETWORK_FILES_MAX) {
+        free(real);
+        return;
+    }
+    n->paths[n->nfiles] = real ? real : xstrdup(path);
+    n->files[n->nfiles] = (struct layout_file){n->paths[n->nfiles], content};
+    n->nfiles++;
+}
+
+static void add_trust(struct network *n, struct strlist *env)
+{
+    // OpenSSL, Go and Rust; Python's requests and httpx, pip; curl; git; Node; cargo. Whatever reads the
+    // system's bundle by itself finds it in its place.
+    static const char *const variables[] = {"SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE", "PIP_CERT",
+                                            "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",     "CARGO_HTTP_CAINFO"};
+    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                          "/etc/ssl/cert.pem"};
+    const char *first = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+        if (access(bundles[i], R_OK) == 0) {
+            if (!n->bundle.len && !file_read(AT_FDCWD, bundles[i], &n->bundle, NULL))
+                continue;
+            if (!first) {
+                first = bundles[i];
+                buf_addc(&n->bundle, '\n');
+                buf_add(&n->bundle, n->ca_pem.ptr, n->ca_pem.len);
+            }
+            add_file(n, bundles[i], buf_cstr(&n->bundle));
+        }
+    add_file(n, CA_INSIDE, buf_cstr(&n->ca_pem));
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+        strlist_addf(env, "%s=%s", variables[i], first ? first : CA_INSIDE);
+    strlist_add(env, "NODE_EXTRA_CA_CERTS=" CA_INSIDE);
+}
+
+static void add_proxy_variables(struct strlist *env)
+{
+    static const char *const http[] = {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"};
+    static const char *const all[] = {"ALL_PROXY", "all_proxy"};
+
+    for (size_t i = 0; i < ARRAY_LEN(http); i++)
+        strlist_addf(env, "%s=http://" GATE_ADDR4 ":%d", http[i], NETWORK_PROXY_PORT);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        strlist_addf(env, "%s=socks5h://" GATE_ADDR4 ":%d", all[i], NETWORK_PROXY_PORT);
+    strlist_add(env, "NO_PROXY=localhost,127.0.0.1,::1");
+    strlist_add(env, "no_proxy=localhost,127.0.0.1,::1");
+}
+
+bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
+                 struct network **ret, struct err *err)
+{
+    struct network *n = xcalloc(1, sizeof *n);
+    AUTO_JSON json_t *doc = NULL;
+    AUTO_FREE char *path = guard_path(err);
+
+    n->policy = p;
+    n->control = (struct guard_control){.fd = -1};
+    buf_init(&n->ports, 4096);
+    buf_init(&n->ca_pem, 1 << 16);
+    buf_init(&n->bundle, CA_FILE_MAX);
+    find_known(n, places);
+    if (!path || !read_secrets(n, places, env, err) || !read_roots(n, places, err) ||
+        (read_registries(n, places), !make_ports(n, err)) || !make_document(n, p, &doc, err) ||
+        !guard_spawn(path, doc, &n->control, err)) {
+        network_free(n);
+        return false;
+    }
+    if (p->network.proxy_env)
+        add_proxy_variables(env);
+    *ret = n;
+    return true;
+}
+
+bool network_wait(struct network *n, struct strlist *env, struct err *err)
+{
+    if (!guard_wait_ready(&n->control, &n->ca_pem, err))
+        return false;
+    add_file(n, "/etc/resolv.conf", "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n");
+    // The host's entries would lead past the names that policy speaks of; the guard reads them on its side.
+    add_file(n, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 bawn\n");
+    if (n->ca_pem.len)
+        add_trust(n, env);
+    return true;
+}
+
+const char *network_ports(const struct network *n)
+{
+    return n->ports.ptr ? buf_cstr((struct buf *)(uintptr_t)&n->ports) : "";
+}
+
+size_t network_files(const struct network *n, const struct layout_file **ret)
+{
+    *ret = n->files;
+    return n->nfiles;
+}
+
+// --- while it runs ---
+
+static void on_record(void *ctx, const json_t *event)
+{
+    struct network *n = ctx;
+
+    n->handler.record(n->handler.ctx, event);
+}
+
+// No reviewer answers in this build; the guard is told so and does not ask. Should it all the same: no.
+static void on_decide(void *ctx, uint32_t id, const json_t *question)
+{
+    struct network *n = ctx;
+
+    (void)question;
+    if (!guard_answer(&n->control, id, VERDICT_DENY, NULL))
+        n->gone = true;
+}
+
+static void on_updated(void *ctx, const char *error)
+{
+    struct network *n = ctx;
+
+    n->handler.updated(n->handler.ctx, error);
+}
+
+void network_drain(struct network *n)
+{
+    struct guard_handler h = {on_record, on_decide, on_updated, n};
+    struct err err = {0};
+
+    if (n->gone || guard_receive(&n->control, &h, &err))
+        return;
+    n->gone = true;
+    watch_del(&n->watch);
+    n->handler.gone(n->handler.ctx, err.msg);
+}
+
+static void on_readable(struct watch *w, uint32_t events)
+{
+    (void)events;
+    network_drain(w->ctx);
+}
+
+bool network_start(struct network *n, struct loop *loop, const struct network_handler *h, struct err *err)
+{
+    n->handler = *h;
+    return watch_add(loop, &n->watch, n->control.fd, EPOLLIN, on_readable, n, err);
+}
+
+bool network_listener(struct network *n, uint32_t kind, uint16_t port, int fd, struct err *err)
+{
+    return guard_send_listener(&n->control, (int)kind, port, fd, err);
+}
+
+bool network_update(struct network *n, const struct policy *p, struct err *err)
+{
+    AUTO_JSON json_t *doc = NULL;
+
+    return make_document(n, p, &doc, err) && guard_update(&n->control, doc, err);
+}
+
+void network_free(struct network *n)
+{
+    if (!n)
+        return;
+    watch_del(&n->watch);
+    if (n->control.fd >= 0)
+        guard_stop(&n->control);
+    for (size_t i = 0; i < n->nsecrets; i++) {
+        explicit_bzero((char *)(uintptr_t)n->secrets[i].value, strlen(n->secrets[i].value));
+        free((char *)(uintptr_t)n->secrets[i].value);
+        free((char *)(uintptr_t)n->secrets[i].placeholder);
+    }
+    free(n->secrets);
+    strlist_deinit(&n->known);
+    strlist_deinit(&n->ca);
+    preset_registries_deinit(&n->registries);
+    buf_deinit(&n->ports);
+    buf_deinit(&n->ca_pem);
+    buf_deinit(&n->bundle);
+    for (size_t i = 0; i < n->nfiles; i++)
+        free(n->paths[i]);
+    free(n);
+}
