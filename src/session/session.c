@@ -192,7 +192,7 @@ static void on_refused(void *ctx, const struct notify_report *r)
         return;
     }
     if (!r->file)
-        remedy = xasprintf("with the host's network: --set network.mode=open");
+        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
