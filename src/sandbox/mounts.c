@@ -327,8 +327,10 @@ static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
-                                         "kmsg", "acpi",       "scsi"};
+    // Those that only root may read on the host are root's inside too when root started the run.
+    static const char *const masked[] = {
+        "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
+        "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
 
@@ -405,8 +407,8 @@ static bool apply_all(struct stage *s, struct err *err)
 
         if (apply_one(s, op, &one))
             continue;
-        // What vanished between planning and now needs no cover and can be no source. What cannot be reached with
-        // all capabilities over the user's own files (EACCES) lies behind somebody else's directory.
+        // What vanished between planning and now needs no cover and can be no source. What cannot be reached
+        // with all capabilities over the user's own files (EACCES) lies behind somebody else's directory.
         if ((op->flags & MOUNT_OPTIONAL) &&
             (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP || one.sys == EACCES))
             continue;
