@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+<<<<<<< HEAD
 #include <stdint.h>
+    == == ==
+    =
+#include <malloc.h>
+        >>>>>>> perf
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/fail.h"
 
-static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
-                                           &verb_runs, &verb_log,     &verb_doctor};
+        static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
+                                                   &verb_runs, &verb_log,     &verb_doctor};
 
 static void usage(FILE *to)
 {
@@ -71,6 +76,9 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     const struct verb *v = find_verb(name);
 
+    // A start that frees a buffer would give its pages back and fault them in again for the next one.
+    mallopt(M_TOP_PAD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     if (!standard_descriptors_open())
         return CLI_FAILED;
     if (v)

@@ -7,8 +7,13 @@
 //   3. The others follow in the plan's order, parents before children. Sources are opened in the old tree,
 //      destinations in the new one, both from a descriptor of the root and without following links.
 //   4. pivot_root, and the old tree is let go.
-// Masks are clones of one empty file and one empty directory, both mode 000 on a read-only tmpfs: the owner
+// Masks are clones of one empty file and one directory, both mode 000 on a read-only tmpfs: the owner
 // can neither open nor chmod them. Their mount stays locked to whoever makes a further namespace.
+//
+// Speed: to let go of a mount that is attached nowhere, or of one taken off the tree, costs a wait for the
+// kernel's grace period (50 µs to some 100), at a close as at an exit. So the masks themselves are attached
+// below the new /proc, where no host program can detach them, and the host's tree is the only one that is
+// taken off.
 #include "sandbox/mounts.h"
 
 #include <errno.h>
@@ -144,19 +149,19 @@ static bool attach_at(const struct stage *s, int mount, const char *dst, bool is
 
 static bool make_masks(struct mounts *m, struct err *err)
 {
-    AUTO_CLOSE int fs = make_tmpfs(4096, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    AUTO_CLOSE int fs = make_tmpfs(4096, 0, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
     struct stat st;
 
     if (fs < 0)
         return false;
-    if (mknodat(fs, "file", S_IFREG, 0) < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(fs, &st) < 0)
+    if (mknodat(fs, "file", S_IFREG, 0) < 0 || fstat(fs, &st) < 0)
         return err_sys(err, errno, "cannot make the masks");
     if (!set_attr(fs, MOUNT_ATTR_RDONLY, false, err))
         return false;
     m->mask_dev = st.st_dev;
     m->mask_file = clone_tree(fs, "file", false, err);
-    m->mask_dir = clone_tree(fs, "dir", false, err);
-    return m->mask_file >= 0 && m->mask_dir >= 0;
+    m->mask_dir = TAKE_FD(fs);
+    return m->mask_file >= 0;
 }
 
 static bool put_mask(const struct mounts *m, int place, const char *path, bool is_dir, struct err *err)
@@ -327,10 +332,16 @@ static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
+<<<<<<< HEAD
     // Those that only root may read on the host are root's inside too when root started the run.
     static const char *const masked[] = {
         "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
         "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
+=======
+    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
+                                         "kmsg", "acpi",       "scsi"};
+    bool attached[2] = {false, false};
+>>>>>>> perf
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
 
@@ -347,9 +358,15 @@ static bool apply_proc(struct stage *s, struct err *err)
     }
     for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
         struct stat st;
+        bool dir, ok;
 
-        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            !put_mask(&s->m, proc, masked[i], S_ISDIR(st.st_mode), err))
+        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        dir = S_ISDIR(st.st_mode);
+        ok = attached[dir] ? put_mask(&s->m, proc, masked[i], dir, err)
+                           : attach(dir ? s->m.mask_dir : s->m.mask_file, proc, masked[i], err);
+        attached[dir] = true;
+        if (!ok)
             return err_prefix(err, "/proc/%s", masked[i]);
     }
     return true;

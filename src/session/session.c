@@ -711,8 +711,8 @@ static bool start_network(struct session *s, struct err *err)
     return !s->network || network_start(s->network, s->loop, &h, err);
 }
 
-// What must stand before anything of the user's runs is made while init builds, except where init needs it first:
-// it takes its control group namespace when it has the plan, so it must be in the run's group by then.
+// What must stand before anything of the user's runs is made while init builds, except where init needs it
+// first: it takes its control group namespace when it has the plan, so it must be in the run's group by then.
 static bool set_up(struct session *s, const struct buf *plan, struct err *err)
 {
     bool early = s->limits.uses_cgroup;
