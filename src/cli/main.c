@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
-<<<<<<< HEAD
-#include <stdint.h>
-    == == ==
-    =
 #include <malloc.h>
-        >>>>>>> perf
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/fail.h"
 
-        static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
-                                                   &verb_runs, &verb_log,     &verb_doctor};
+static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
+                                           &verb_runs, &verb_log,     &verb_doctor};
 
 static void usage(FILE *to)
 {

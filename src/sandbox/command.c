@@ -133,22 +133,6 @@ static void confine(struct birth *b)
     int listener = -1;
     bool ok;
 
-<<<<<<< HEAD
-    if (!drop_capabilities(c->cap_last) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        fail(c, s->id, STAGE_CONFINE, errno, "cannot drop capabilities");
-    ok = c->landlock < 0 ||
-         (allow_own_redirections(c->landlock, flags, &err) && landlock_enter(c->landlock, &err));
-    ok = ok && (!(flags & PLAN_PIN_CPUS) || seccomp_load(SECCOMP_PIN_CPUS, &listener, &err));
-    ok = ok && seccomp_load(flags & PLAN_NESTED ? SECCOMP_DENY_NESTED : SECCOMP_DENY, &listener, &err);
-    // A notifying program comes last: from here on this process waits for the supervisor's answers itself.
-    if (ok && (flags & (PLAN_STRICT | PLAN_OBSERVE))) {
-        ok = seccomp_load(flags & PLAN_STRICT ? SECCOMP_STRICT : SECCOMP_OBSERVE, &listener, &err);
-        if (ok)
-            send_listener(c, s->id, listener);
-    }
-    if (!ok)
-        fail(c, s->id, STAGE_CONFINE, err.sys, err.msg);
-=======
     if (!drop_capabilities() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(b, STAGE_CONFINE, errno, "cannot drop capabilities");
     ok = c->landlock < 0 ||
@@ -156,7 +140,6 @@ static void confine(struct birth *b)
     if (!ok || !load_filters(flags, &listener, &err))
         fail(b, STAGE_CONFINE, err.sys, err.msg);
     send_listener(c, b->spec->id, listener);
->>>>>>> perf
 }
 
 static const char *env_value(char *const *env, const char *name)

@@ -332,16 +332,11 @@ static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-<<<<<<< HEAD
     // Those that only root may read on the host are root's inside too when root started the run.
     static const char *const masked[] = {
         "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
         "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
-=======
-    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
-                                         "kmsg", "acpi",       "scsi"};
     bool attached[2] = {false, false};
->>>>>>> perf
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
 
