@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -189,6 +190,27 @@ static _Noreturn void exec_command(struct birth *b)
     fail(b, STAGE_EXEC, sys, file);
 }
 
+// A limit above what the caller itself may have is the caller's.
+static bool set_limit(__rlimit_resource_t which, uint64_t value)
+{
+    struct rlimit r;
+
+    if (getrlimit(which, &r) < 0)
+        return false;
+    r.rlim_max = r.rlim_max < value ? r.rlim_max : value;
+    r.rlim_cur = r.rlim_max;
+    return setrlimit(which, &r) == 0;
+}
+
+static void set_limits(struct birth *b)
+{
+    const struct plan_header *head = b->c->head;
+
+    if (!set_limit(RLIMIT_CORE, 0) || (head->open_files && !set_limit(RLIMIT_NOFILE, head->open_files)) ||
+        (head->file_size && !set_limit(RLIMIT_FSIZE, head->file_size)))
+        fail(b, STAGE_CONFINE, errno, "cannot set the limits of open files and file size");
+}
+
 static int child(void *arg)
 {
     struct birth *b = arg;
@@ -198,6 +220,7 @@ static int child(void *arg)
     if (chdir(b->spec->cwd) < 0)
         fail(b, STAGE_CWD, errno, b->spec->cwd);
     confine(b);
+    set_limits(b);
     exec_command(b);
 }
 

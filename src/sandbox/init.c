@@ -184,27 +184,17 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-static bool set_limit(__rlimit_resource_t which, uint64_t value, const char *name, struct err *err)
-{
-    struct rlimit r = {.rlim_cur = value, .rlim_max = value};
-
-    if (value && setrlimit(which, &r) < 0)
-        return err_sys(err, errno, "cannot set the limit %s to %llu", name, (unsigned long long)value);
-    return true;
-}
-
+// What binds the whole namespace; limits of single processes are set where commands start (command.c), as init itself
+// must be able to work below them.
 static bool set_limits(const struct plan_header *head, struct err *err)
 {
-    const struct rlimit no_core = {0, 0};
+    // Init counts as a process of the namespace too.
+    const struct rlimit processes = {head->processes + 1, head->processes + 1};
     cpu_set_t have, want;
     uint32_t taken = 0;
 
-    setrlimit(RLIMIT_CORE, &no_core);
-    // Init counts as a process of the namespace too.
-    if (!set_limit(RLIMIT_NPROC, head->processes ? head->processes + 1 : 0, "processes", err) ||
-        !set_limit(RLIMIT_NOFILE, head->open_files, "open_files", err) ||
-        !set_limit(RLIMIT_FSIZE, head->file_size, "disk", err))
-        return false;
+    if (head->processes && setrlimit(RLIMIT_NPROC, &processes) < 0)
+        return err_sys(err, errno, "cannot set the limit processes to %llu", (unsigned long long)head->processes);
     if (!head->cpus)
         return true;
     CPU_ZERO(&want);

@@ -227,7 +227,8 @@ static void end_command(struct command *c, int status)
     c->status = status;
     if (c->failure.kind == ERR_NONE)
         c->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ && c->session->options.policy->limits.disk)
+    // By the signal itself, or as a shell tells of it.
+    if (c->session->options.policy->limits.disk && c->failure.kind == ERR_NONE && c->exit_code == 128 + SIGXFSZ)
         c->session->limit = "disk";
     if (c->options.ended)
         c->options.ended(c);
