@@ -141,20 +141,32 @@ static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struc
     return true;
 }
 
+// v1 groups are entered by ourselves, while we have one thread: being moved by another waits for a grace
+// period.
+static bool enter_groups(const int *fds, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (write(fds[i], "0", 1) != 1)
+            return err_sys(err, errno, "cannot enter the run's control group");
+    return true;
+}
+
 static bool receive_plan(struct init *in, struct err *err)
 {
+    int fds[FD_PASS_MAX];
     struct init_msg m;
     const char *block;
-    size_t n, nfds = 1;
-    int fd = -1;
+    size_t n, nfds = FD_PASS_MAX;
     bool ok;
 
-    if (init_recv(in->sock, &m, &fd, &nfds, 0) <= 0)
+    if (init_recv(in->sock, &m, fds, &nfds, 0) <= 0)
         _exit(125);
-    if (m.type != INIT_PLAN || nfds != 1)
+    if (m.type != INIT_PLAN || !nfds)
         return err_set(err, ERR_PROTOCOL, "expected the plan, got message %u", m.type);
-    ok = map_block(fd, PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err);
-    close(fd);
+    ok = map_block(fds[0], PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err) &&
+         enter_groups(fds + 1, nfds - 1, err);
+    while (nfds)
+        close(fds[--nfds]);
     return ok;
 }
 
@@ -184,8 +196,8 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-// What binds the whole namespace; limits of single processes are set where commands start (command.c), as init itself
-// must be able to work below them.
+// What binds the whole namespace; limits of single processes are set where commands start (command.c), as
+// init itself must be able to work below them.
 static bool set_limits(const struct plan_header *head, struct err *err)
 {
     // Init counts as a process of the namespace too.
@@ -194,7 +206,8 @@ static bool set_limits(const struct plan_header *head, struct err *err)
     uint32_t taken = 0;
 
     if (head->processes && setrlimit(RLIMIT_NPROC, &processes) < 0)
-        return err_sys(err, errno, "cannot set the limit processes to %llu", (unsigned long long)head->processes);
+        return err_sys(err, errno, "cannot set the limit processes to %llu",
+                       (unsigned long long)head->processes);
     if (!head->cpus)
         return true;
     CPU_ZERO(&want);
