@@ -8,11 +8,11 @@
 //   while (bawn_wait(s, -1, &event, &error) && event.type != BAWN_EVENT_EXITED) …
 //   bawn_close(s, &error);
 //
-// Ownership: what a struct given to a call points at is borrowed for that call; strings in events live until the next
-// call on the same session. Units: milliseconds, bytes. Threads: a session belongs to the thread that opened it, and a
-// process that opens one should have one thread (it clones). Errors: functions return false and fill *error (may be
-// NULL); a policy that refuses something is an event, not an error. Limits: 4096 commands at once, 15 MiB of arguments
-// and environment each.
+// Ownership: what a struct given to a call points at is borrowed for that call; strings in events live until
+// the next call on the same session. Units: milliseconds, bytes. Threads: a session belongs to the thread
+// that opened it, and a process that opens one should have one thread (it clones). Errors: functions return
+// false and fill *error (may be NULL); a policy that refuses something is an event, not an error. Limits:
+// 4096 commands at once, 15 MiB of arguments and environment each.
 #ifndef BAWN_BAWN_H
 #define BAWN_BAWN_H
 
@@ -44,11 +44,11 @@ struct bawn_error {
 };
 
 struct bawn_options {
-    const char *workspace;    // NULL: the current directory
-    const char *policy_file;  // in place of the user's and the workspace's; NULL: those
-    const char *profile;      // NULL: what the policy says
-    const char *const *set;   // "limits.memory=2G", NULL-terminated; or NULL
-    const char *const *read;  // further paths; or NULL
+    const char *workspace;   // NULL: the current directory
+    const char *policy_file; // in place of the user's and the workspace's; NULL: those
+    const char *profile;     // NULL: what the policy says
+    const char *const *set;  // "limits.memory=2G", NULL-terminated; or NULL
+    const char *const *read; // further paths; or NULL
     const char *const *write;
     const char *const *deny;
 };
@@ -90,7 +90,8 @@ struct bawn_event {
 };
 
 // The next event; waits at most timeout_ms (-1: as long as it takes).
-bool bawn_wait(struct bawn_session *session, int timeout_ms, struct bawn_event *event, struct bawn_error *error);
+bool bawn_wait(struct bawn_session *session, int timeout_ms, struct bawn_event *event,
+               struct bawn_error *error);
 // A descriptor that is readable when bawn_wait(…, 0, …) has something to do, for the caller's own event loop.
 int bawn_fd(const struct bawn_session *session);
 // Ends everything inside, sweeps, writes the result, releases the session in any case. Takes NULL.

@@ -23,8 +23,9 @@ uint64_t clock_wall_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-// Not gmtime_r: glibc reads the time zone files for it, and this is on the start path. Days to date: the civil
-// calendar repeats every 400 years (146,097 days); years begin in March so that the leap day comes last.
+// Not gmtime_r: glibc reads the time zone files for it, and this is on the start path. Days to date: the
+// civil calendar repeats every 400 years (146,097 days); years begin in March so that the leap day comes
+// last.
 void clock_text(uint64_t wall_ns, char ret[CLOCK_TEXT_SIZE])
 {
     uint64_t sec = wall_ns / 1000000000u, days = sec / 86400u + 719468u, era = days / 146097u;
@@ -34,9 +35,9 @@ void clock_text(uint64_t wall_ns, char ret[CLOCK_TEXT_SIZE])
 
     // The remainders only tell the compiler what it cannot know: every field keeps its width.
     snprintf(ret, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ",
-             ((unsigned)(year + era * 400u) + (month >= 10u)) % 10000u, (month < 10u ? month + 3u : month - 9u) % 100u,
-             (of_year - (153u * month + 2u) / 5u + 1u) % 100u, rest / 3600u % 100u, rest / 60u % 60u, rest % 60u,
-             (unsigned)(wall_ns / 1000u % 1000000u));
+             ((unsigned)(year + era * 400u) + (month >= 10u)) % 10000u,
+             (month < 10u ? month + 3u : month - 9u) % 100u, (of_year - (153u * month + 2u) / 5u + 1u) % 100u,
+             rest / 3600u % 100u, rest / 60u % 60u, rest % 60u, (unsigned)(wall_ns / 1000u % 1000000u));
 }
 
 bool clock_parse(const char *text, uint64_t *ret_wall_ns)

@@ -22,13 +22,16 @@ static bool add_key(const char *key, const json_t *value, struct strlist *ret, s
             return true;
         }
     if (strcmp(key, "limits") != 0 || !json_is_object(value))
-        return err_set(err, ERR_INPUT, "%s cannot change while the run lives; these can: network, approval, limits.wall",
+        return err_set(err, ERR_INPUT,
+                       "%s cannot change while the run lives; these can: network, approval, limits.wall",
                        key);
-    json_object_foreach((json_t *)(uintptr_t)value, inner, part) {
+    json_object_foreach((json_t *)(uintptr_t)value, inner, part)
+    {
         AUTO_FREE char *limit = json_line(part);
 
         if (strcmp(inner, "wall") != 0)
-            return err_set(err, ERR_INPUT, "limits.%s cannot change while the run lives; limits.wall can", inner);
+            return err_set(err, ERR_INPUT, "limits.%s cannot change while the run lives; limits.wall can",
+                           inner);
         strlist_addf(ret, "limits.wall=%s", limit);
     }
     return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// --control-fd N: live policy, one JSON object a line with any of network, approval and limits.wall. A line that is
-// bad keeps the old policy and says so; end of file changes nothing.
+// --control-fd N: live policy, one JSON object a line with any of network, approval and limits.wall. A line
+// that is bad keeps the old policy and says so; end of file changes nothing.
 #ifndef BAWN_CLI_LIVE_H
 #define BAWN_CLI_LIVE_H
 

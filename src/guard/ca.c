@@ -55,7 +55,6 @@ static void cleanup_x509(X509 **c)
 static bool set_serial_and_dates(X509 *c)
 {
     unsigned char bytes[16];
-    AUTO_FREE char *hex = NULL;
     BIGNUM *n;
     bool ok;
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,28 +136,34 @@ static void add_names(scmp_filter_ctx c, uint32_t action, const char *const *nam
     }
 }
 
+static void allow_if(scmp_filter_ctx c, int nr, const struct scmp_arg_cmp *args, unsigned n)
+{
+    check(seccomp_rule_add_array(c, SCMP_ACT_ALLOW, nr, n, args), "rule with arguments");
+}
+
 static void add_arguments(scmp_filter_ctx c)
 {
-    static const int families[] = {AF_INET, AF_INET6};
-    const uint64_t kind = 0xf; // type without SOCK_CLOEXEC and SOCK_NONBLOCK
+    static const int families[] = {AF_INET, AF_INET6}, kinds[] = {SOCK_STREAM, SOCK_DGRAM};
+    // Kind without SOCK_CLOEXEC and SOCK_NONBLOCK.
+    const uint64_t kind_mask = 0xf;
+    const struct scmp_arg_cmp no_exec = {
+        .arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0};
+    // abort(3) after "out of memory".
+    const struct scmp_arg_cmp abort_only = {.arg = 2, .op = SCMP_CMP_EQ, .datum_a = 6, .datum_b = 0};
 
-    for (size_t i = 0; i < 2; i++) {
-        check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-                               SCMP_A1(SCMP_CMP_MASKED_EQ, kind, SOCK_STREAM)),
-              "socket");
-        check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-                               SCMP_A1(SCMP_CMP_MASKED_EQ, kind, SOCK_DGRAM)),
-              "socket");
+    for (size_t i = 0; i < 4; i++) {
+        const struct scmp_arg_cmp args[] = {
+            {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)families[i / 2], .datum_b = 0},
+            {.arg = 1,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = kind_mask,
+             .datum_b = (scmp_datum_t)kinds[i % 2]}};
+
+        allow_if(c, SCMP_SYS(socket), args, 2);
     }
-    check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
-          "mmap");
-    check(
-        seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
-        "mprotect");
-    // abort(3) after "out of memory"
-    check(seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A2(SCMP_CMP_EQ, 6)), "tgkill");
+    allow_if(c, SCMP_SYS(mmap), &no_exec, 1);
+    allow_if(c, SCMP_SYS(mprotect), &no_exec, 1);
+    allow_if(c, SCMP_SYS(tgkill), &abort_only, 1);
 }
 
 static void print_program(int fd)

@@ -167,9 +167,9 @@ static void form_base64(struct buf *out, const char *v, size_t n, size_t skip, b
         unsigned value = 0;
 
         for (size_t bit = c * 6; bit < c * 6 + 6; bit++) {
-            unsigned char byte = (unsigned char)v[bit / 8 - skip];
+            unsigned byte = (unsigned char)v[bit / 8 - skip];
 
-            value = value << 1 | (byte >> (7 - bit % 8) & 1u);
+            value = value << 1 | ((unsigned)byte >> (7 - bit % 8) & 1u);
         }
         buf_addc(out, url ? url64[value] : std64[value]);
     }

@@ -239,9 +239,13 @@ static void add_hooks(struct maker *m, const struct policy_list *list, enum file
                          path_within(m->rules.items[k].path, m->rules.items[j].path) &&
                          (strcmp(m->rules.items[k].path, m->rules.items[j].path) != 0 || j < k);
             if (!nested) {
-                AUTO_FREE char *root = xstrdup(m->rules.items[k].path); // the list moves as it grows
+                // The whole machine (profile open) is too much to look through, and most of it is somebody
+                // else's: there the workspace stands for it.
+                bool all = !strcmp(m->rules.items[k].path, "/");
+                // A copy: the list moves as it grows.
+                AUTO_FREE char *root = xstrdup(all ? m->place->workspace : m->rules.items[k].path);
                 const char *home =
-                    m->place->home && path_within(m->place->home, root) ? m->place->home : NULL;
+                    m->place->home && (all || path_within(m->place->home, root)) ? m->place->home : NULL;
 
                 set_hooks(&m->rules, &like, root, home);
             }

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifndef IPV6_FREEBIND // Linux 4.15
+#define IPV6_FREEBIND 78
+#endif
+
 #define BACKLOG 4096
 #define FILTER_MAX (GATE_PORTS_MAX + 40)
 #define SNAP 128 // enough for the addresses and ports of a first packet
@@ -71,6 +75,10 @@ static bool open_dns_udp(struct gate *g, int family, enum gate_kind kind, struct
         return err_sys(err, errno, "cannot open a socket for DNS");
     if (!set_on(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_RECVPKTINFO : IP_PKTINFO, err) ||
         !bind_any(fd, family, 53, err))
+        return false;
+    // A route makes a v6 address local for what comes in, but not for what answers in its name
+    // (net/ipv6/datagram.c).
+    if (six && !set_on(fd, IPPROTO_IPV6, IPV6_FREEBIND, err))
         return false;
     keep(g, kind, 53, TAKE_FD(fd));
     return true;

@@ -259,14 +259,17 @@ static bool dotgit_stays(const struct rulematch *m, int root_fd, const char *roo
     buf_init(&text, POINTER_MAX);
     if (!read_at(dir_fd, path_base(path), &text))
         return false;
+    if (!text.len)
+        return true; // git makes the file first and writes it then; empty it leads nowhere
     target = gitplaces_gitdir_of(text.ptr, text.len, path);
     if (!target || !path_within(target, root) || memchr(text.ptr, '\n', text.len) != text.ptr + text.len - 1)
         return false;
+    // `git worktree add` writes the file before the place that it leads to is complete.
+    if (below_dotgit(path_below(target, root) - 1))
+        return true;
     at = dir_open(root_fd, root, target);
-    if (at < 0 || !is_repository(at, path_base(target)))
-        return false;
-    return below_dotgit(path_below(target, root) - 1) ||
-           (!has(at, "commondir") && !has(at, "config.worktree") && config_stays(m, at, target, "config"));
+    return at >= 0 && is_repository(at, path_base(target)) && !has(at, "commondir") &&
+           !has(at, "config.worktree") && config_stays(m, at, target, "config");
 }
 
 bool githarmless_place(const struct rulematch *m, int root_fd, const char *root, const char *path)

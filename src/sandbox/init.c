@@ -184,7 +184,7 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-static bool set_limit(int which, uint64_t value, const char *name, struct err *err)
+static bool set_limit(__rlimit_resource_t which, uint64_t value, const char *name, struct err *err)
 {
     struct rlimit r = {.rlim_cur = value, .rlim_max = value};
 
@@ -231,7 +231,8 @@ static bool prepare_landlock(struct init *in, struct err *err)
 
     // What may mount (nested) can have no file rules.
     if (!wants.no_files)
-        paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
+        paths[n++] = (struct landlock_path){
+            in->mounts.root, plan->ops[0].flags & MOUNT_WRITABLE ? LANDLOCK_WRITE : LANDLOCK_READ};
     for (uint32_t i = 1; !wants.no_files && i < plan->head->nops; i++) {
         const struct mount_op *op = &plan->ops[i];
         bool writable = (op->kind == MOUNT_BIND && (op->flags & MOUNT_WRITABLE)) ||

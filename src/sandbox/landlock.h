@@ -39,8 +39,8 @@ int landlock_abi(void); // 0 when the kernel has none or it is switched off
 // EXDEV even in writable places (programs copy then), before ABI 3 truncate(2) is not held, before ABI 5
 // device ioctls are not.
 MUST_USE bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *err);
-// Adds one more path (a regular file or directory) to a ruleset, for domains entered from now on. Async-signal-safe
-// when it succeeds.
+// Adds one more path (a regular file or directory) to a ruleset, for domains entered from now on.
+// Async-signal-safe when it succeeds.
 MUST_USE bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err);
 // Puts the calling thread into the domain; no_new_privs must be set. Async-signal-safe when it succeeds.
 MUST_USE bool landlock_enter(int ruleset_fd, struct err *err);

@@ -66,13 +66,13 @@ static bool map_ids(uid_t uid, gid_t gid)
     return write_file("/proc/self/gid_map", map);
 }
 
-// What init needs in its own user namespace, and nothing more: mounts and namespaces, network set-up, the sysctls of
-// user namespaces, signals to a mapped root's processes, dropping the bounding set. An exec by a user other than
-// root would drop them; ambient ones stay.
+// What init needs in its own user namespace, and nothing more: mounts and namespaces, network set-up, the
+// sysctls of user namespaces, signals to a mapped root's processes, dropping the bounding set. An exec by a
+// user other than root would drop them; ambient ones stay.
 static bool keep_capabilities(void)
 {
-    static const unsigned needed[] = {CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE, CAP_SETPCAP,
-                                      CAP_KILL,      CAP_DAC_OVERRIDE};
+    static const unsigned needed[] = {CAP_SYS_ADMIN,    CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE,
+                                      CAP_SYS_RESOURCE, CAP_SETPCAP,   CAP_KILL,    CAP_DAC_OVERRIDE};
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct caps[2] = {0};
 
@@ -106,8 +106,9 @@ struct birth {
     gid_t gid;
 };
 
-// Runs in the parent's memory on a stack of its own while the parent waits for the exec, as after vfork(2): it
-// changes nothing of the parent's but errno. A copied address space would cost a quarter of the whole start.
+// Runs in the parent's memory on a stack of its own while the parent waits for the exec, as after vfork(2):
+// it changes nothing of the parent's but errno. A copied address space would cost a quarter of the whole
+// start.
 static int child(void *arg)
 {
     const struct birth *b = arg;
@@ -116,8 +117,9 @@ static int child(void *arg)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!map_ids(b->uid, b->gid))
-        fail(b->sock, "cannot map the user into a user namespace (a security module or container may forbid it; "
-                      "see `bawn doctor`)");
+        fail(b->sock,
+             "cannot map the user into a user namespace (a security module or container may forbid it; "
+             "see `bawn doctor`)");
     if (!keep_capabilities())
         fail(b->sock, "cannot keep capabilities in the user namespace (see `bawn doctor`)");
     if (b->sock != INIT_FD ? dup2(b->sock, INIT_FD) < 0 : fcntl(b->sock, F_SETFD, 0) < 0)
@@ -128,8 +130,8 @@ static int child(void *arg)
 
 static long clone_child(struct birth *b, int *ret_pidfd)
 {
-    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD | CLONE_VM |
-                      CLONE_VFORK | SIGCHLD;
+    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+                      CLONE_VM | CLONE_VFORK | SIGCHLD;
     const size_t size = 65536;
     char *stack = xmalloc(size);
     sigset_t all, before;
@@ -172,7 +174,8 @@ bool launch_init(bool own_net, struct launched *ret, struct err *err)
     if (pid < 0) {
         int sys = errno;
 
-        err_set(err, ERR_UNSUPPORTED, "cannot make user namespaces (%s); `bawn doctor` says why and how to get them",
+        err_set(err, ERR_UNSUPPORTED,
+                "cannot make user namespaces (%s); `bawn doctor` says why and how to get them",
                 strerror(sys));
         if (err)
             err->sys = sys;

@@ -188,8 +188,8 @@ static void note_missing(struct layout *l)
     const struct file_rules *r = l->w->rules;
 
     for (size_t i = 0; i < r->n; i++)
-        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' && r->rules[i].from.layer != LAYER_BUILTIN &&
-            access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
+        if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
+            r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
             buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
 }
 
@@ -218,7 +218,8 @@ static void add_covers(struct layout *l)
     for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
         const char *path = l->w->sockets->items[i];
 
-        if (shows_host(base_of(l, path)) && !is_denied(l, path) && !(l->w->let_in && strlist_has(l->w->let_in, path)))
+        if (shows_host(base_of(l, path)) && !is_denied(l, path) &&
+            !(l->w->let_in && strlist_has(l->w->let_in, path)))
             add(l, path, MOUNT_MASK, MOUNT_OPTIONAL);
     }
 }
@@ -252,11 +253,20 @@ static int by_path(const void *a, const void *b)
     return (*p == '/' ? 1 : *p) - (*q == '/' ? 1 : *q);
 }
 
+static bool writes_all(const struct file_rules *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rules[i].grant == GRANT_WRITE && !strcmp(r->rules[i].path, "/"))
+            return true;
+    return false;
+}
+
 static void emit(const struct layout *l, struct plan *plan)
 {
     const struct file_rules *r = l->w->rules;
 
-    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR, "", "/", 4 << 20, 0755);
+    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+             MOUNT_IS_DIR | (writes_all(r) ? (unsigned)MOUNT_WRITABLE : 0u), "", "/", 4 << 20, 0755);
     for (size_t i = 0; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
@@ -268,7 +278,8 @@ static void emit(const struct layout *l, struct plan *plan)
 bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err)
 {
     struct layout l = {.w = w, .notes = notes};
-    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR);
+    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+                             MOUNT_IS_DIR | (writes_all(w->rules) ? (unsigned)MOUNT_WRITABLE : 0u));
     bool ok = true;
 
     root->base = true;

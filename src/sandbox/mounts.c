@@ -174,8 +174,10 @@ static bool put_mask(const struct mounts *m, int place, const char *path, bool i
 static bool make_root(struct stage *s, const struct mount_op *op, struct err *err)
 {
     if (op->kind == MOUNT_TREE) {
+        uint64_t attr = ATTR_SAFE | (op->flags & MOUNT_WRITABLE ? 0u : MOUNT_ATTR_RDONLY);
+
         s->m.root = clone_tree(s->old, "", true, err);
-        if (s->m.root < 0 || !set_attr(s->m.root, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err))
+        if (s->m.root < 0 || !set_attr(s->m.root, attr, true, err))
             return false;
     } else {
         s->m.root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
@@ -330,8 +332,10 @@ static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
-                                         "kmsg", "acpi",       "scsi"};
+    // Those that only root may read on the host are root's inside too when root started the run.
+    static const char *const masked[] = {
+        "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
+        "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
     bool attached[2] = {false, false};
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
@@ -415,8 +419,10 @@ static bool apply_all(struct stage *s, struct err *err)
 
         if (apply_one(s, op, &one))
             continue;
-        // What vanished between planning and now needs no cover and can be no source.
-        if ((op->flags & MOUNT_OPTIONAL) && (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP))
+        // What vanished between planning and now needs no cover and can be no source. What cannot be reached
+        // with all capabilities over the user's own files (EACCES) lies behind somebody else's directory.
+        if ((op->flags & MOUNT_OPTIONAL) &&
+            (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP || one.sys == EACCES))
             continue;
         *err = one;
         return err_prefix(err, "%s", plan->strings + op->dst);

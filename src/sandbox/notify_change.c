@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -31,33 +32,43 @@ static int walk_to_entry(const struct call *c, int dir, const char *path, int ro
     return e ? e : ret->parent < 0 ? root_errno : 0;
 }
 
-static bool exists(int parent, const char *base, struct statx *ret)
-{
-    char name[NAME_MAX + 2];
-
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "/"), base);
-    return statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, ret) == 0;
-}
-
-static void remember(const struct call *c, const struct found *f, bool own)
-{
-    struct statx what;
-
-    if (own && exists(f->parent, f->base, &what))
-        names_own(&c->n->names, &what);
-}
-
-static int make(const struct request *r, const struct found *f)
+static int make(const struct request *r, int parent, const char *base)
 {
     int done = -1;
 
     if (r->kind == REQUEST_MKDIR)
-        done = mkdirat(f->parent, f->base, r->mode & 07777);
+        done = mkdirat(parent, base, r->mode & 07777);
     else if (r->kind == REQUEST_MKNOD)
-        done = mknodat(f->parent, f->base, r->mode, 0);
+        done = mknodat(parent, base, r->mode, 0);
     else
-        done = symlinkat(r->path[0], f->parent, f->base);
+        done = symlinkat(r->path[0], parent, base);
     return done < 0 ? errno : 0;
+}
+
+// What is made under a denied name becomes the run's own, so it must be known which object that is: it is
+// made beside the name, looked at, and moved there. By name, the host's own file could be taken for it a
+// moment later.
+static int make_own(const struct call *c, const struct request *r, int parent, const char *base)
+{
+    char beside[32];
+    struct statx what;
+    uint64_t random;
+    int e;
+
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return EAGAIN;
+    snprintf(beside, sizeof beside, ".bawn-%016llx", (unsigned long long)random);
+    e = make(r, parent, beside);
+    if (e)
+        return e;
+    e = entry_look(parent, beside, &what);
+    if (!e && renameat2(parent, beside, parent, base, RENAME_NOREPLACE) < 0)
+        e = errno;
+    if (e)
+        unlinkat(parent, beside, r->kind == REQUEST_MKDIR ? AT_REMOVEDIR : 0);
+    else
+        names_own(&c->n->names, &what);
+    return e;
 }
 
 static int perform_make(const struct call *c, const struct request *r)
@@ -73,7 +84,7 @@ static int perform_make(const struct call *c, const struct request *r)
     if (r->kind == REQUEST_SYMLINK && !r->path[0][0])
         return ENOENT;
     e = walk_to_entry(c, r->dir[which], r->path[which], EEXIST, &f);
-    if (!e && (is_dots(f.base) || exists(f.parent, f.base, &what)))
+    if (!e && (is_dots(f.base) || entry_look(f.parent, f.base, &what) == 0))
         e = EEXIST;
     // mknod(2): devices need a capability that no caller has.
     if (!e && r->kind == REQUEST_MKNOD && (S_ISCHR(r->mode) || S_ISBLK(r->mode)))
@@ -85,24 +96,9 @@ static int perform_make(const struct call *c, const struct request *r)
     if (e)
         return e;
     old = umask(who.umask);
-    e = make(r, &f);
+    e = own ? make_own(c, r, f.parent, f.base) : make(r, f.parent, f.base);
     umask(old);
-    if (e)
-        return refused_by_mounts(c, e, f.parent, f.base);
-    remember(c, &f, own);
-    return 0;
-}
-
-// The new name of a link or rename. Over what is there already: that must be removable.
-static int may_arrive(const struct call *c, const struct found *to, bool *ret_own)
-{
-    struct statx what;
-
-    if (exists(to->parent, to->base, &what)) {
-        *ret_own = names_is_own(&c->n->names, &what);
-        return may_remove(c, to->parent, to->base);
-    }
-    return may_make(c, to->parent, to->base, ret_own);
+    return e ? refused_by_mounts(c, e, f.parent, f.base) : 0;
 }
 
 static int perform_link(const struct call *c, const struct request *r)
@@ -122,7 +118,7 @@ static int perform_link(const struct call *c, const struct request *r)
         e = ENOENT;
     if (!e)
         e = walk_to_entry(c, r->dir[1], r->path[1], EEXIST, &to);
-    if (!e && (is_dots(to.base) || exists(to.parent, to.base, &what)))
+    if (!e && (is_dots(to.base) || entry_look(to.parent, to.base, &what) == 0))
         e = EEXIST;
     if (!e)
         e = object_look(from.obj, &what);
@@ -136,7 +132,8 @@ static int perform_link(const struct call *c, const struct request *r)
     snprintf(source, sizeof source, "%d", from.obj);
     if (linkat(c->n->fds, source, to.parent, to.base, AT_SYMLINK_FOLLOW) < 0)
         return refused_by_mounts(c, errno, to.parent, to.base);
-    remember(c, &to, own);
+    if (own)
+        names_own(&c->n->names, &what);
     return 0;
 }
 
@@ -148,7 +145,7 @@ static int may_move_tree(const struct call *c, const struct found *from, const s
     struct statx what;
     int e;
 
-    if (!exists(from->parent, from->base, &what) || !S_ISDIR(what.stx_mode))
+    if (entry_look(from->parent, from->base, &what) != 0 || !S_ISDIR(what.stx_mode))
         return 0;
     e = entry_path(c->n, from->parent, from->base, old);
     if (!e)
@@ -156,55 +153,98 @@ static int may_move_tree(const struct call *c, const struct found *from, const s
     return e ? e : move_changes_cover(&c->n->names.match, old, new) ? EXDEV : 0;
 }
 
-static int may_rename(const struct call *c, const struct request *r, const struct found *from,
-                      const struct found *to, bool *ret_own)
+struct move {
+    struct found from, to;
+    struct statx what;          // the object that moves, as it was looked at
+    bool leaves_own, makes_own; // under a deny glob
+    bool over;                  // something is at the new name
+};
+
+static int may_rename(const struct call *c, unsigned flags, struct move *m)
 {
-    int e = may_remove(c, from->parent, from->base);
+    bool replaced_own;
+    struct statx what;
+    int e = may_remove(c, m->from.parent, m->from.base, &m->leaves_own);
 
     if (!e)
-        e = may_arrive(c, to, ret_own);
+        e = entry_look(m->from.parent, m->from.base, &m->what);
+    if (e)
+        return e;
+    m->over = entry_look(m->to.parent, m->to.base, &what) == 0;
+    e = m->over ? may_remove(c, m->to.parent, m->to.base, &replaced_own)
+                : may_make(c, m->to.parent, m->to.base, &m->makes_own);
+    if (m->over)
+        m->makes_own = replaced_own;
     if (!e)
-        e = may_move_tree(c, from, to);
-    if (!e && (r->flags & RENAME_EXCHANGE))
-        e = may_move_tree(c, to, from);
+        e = may_move_tree(c, &m->from, &m->to);
+    if (!e && (flags & RENAME_EXCHANGE))
+        e = may_move_tree(c, &m->to, &m->from);
+    return e;
+}
+
+// What left a denied name must be what we looked at. If the host was faster and its own file was moved, that
+// goes back, or, when the host has put a newer one there, away. Nobody inside has seen it: their calls wait
+// for us.
+static int undo_if_the_hosts(const struct call *c, const struct move *m)
+{
+    struct statx moved;
+
+    if (entry_look(m->to.parent, m->to.base, &moved) != 0 || names_is_own(&c->n->names, &moved))
+        return 0;
+    if (renameat2(m->to.parent, m->to.base, m->from.parent, m->from.base, RENAME_NOREPLACE) < 0)
+        unlinkat(m->to.parent, m->to.base, 0);
+    return EACCES;
+}
+
+static int do_rename(const struct call *c, unsigned flags, struct move *m)
+{
+    int e = may_rename(c, flags, m);
+
+    if (e)
+        return e;
+    // The host's own file may come to a denied name at any moment: it is not to be replaced.
+    if (m->makes_own && !m->over)
+        flags |= RENAME_NOREPLACE;
+    if (renameat2(m->from.parent, m->from.base, m->to.parent, m->to.base, flags) < 0)
+        return refused_by_mounts(c, errno, m->to.parent, m->to.base);
+    e = m->leaves_own ? undo_if_the_hosts(c, m) : 0;
+    if (!e && m->makes_own)
+        names_own(&c->n->names, &m->what);
     return e;
 }
 
 static int perform_rename(const struct call *c, const struct request *r)
 {
-    AUTO_FOUND struct found from = FOUND_NONE;
-    AUTO_FOUND struct found to = FOUND_NONE;
-    struct statx what;
-    bool own = false;
+    struct move m = {.from = FOUND_NONE, .to = FOUND_NONE};
     int e;
 
     if (r->flags & RENAME_WHITEOUT)
         return EPERM;
-    e = walk_to_entry(c, r->dir[0], r->path[0], EBUSY, &from);
+    e = walk_to_entry(c, r->dir[0], r->path[0], EBUSY, &m.from);
     if (!e)
-        e = walk_to_entry(c, r->dir[1], r->path[1], EBUSY, &to);
-    // With dots in the end the kernel refuses in any case, and says how; so it does for what is not there.
-    if (!e && !is_dots(from.base) && !is_dots(to.base) && exists(from.parent, from.base, &what))
-        e = may_rename(c, r, &from, &to, &own);
-    if (e)
-        return e;
-    if (renameat2(from.parent, from.base, to.parent, to.base, r->flags) < 0)
-        return refused_by_mounts(c, errno, to.parent, to.base);
-    remember(c, &to, own);
-    return 0;
+        e = walk_to_entry(c, r->dir[1], r->path[1], EBUSY, &m.to);
+    // With dots in the end, or flags that it does not know, the kernel refuses in any case, and says how.
+    if (!e && (is_dots(m.from.base) || is_dots(m.to.base) ||
+               (r->flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))))
+        e = renameat2(m.from.parent, m.from.base, m.to.parent, m.to.base, r->flags) < 0 ? errno : 0;
+    else if (!e)
+        e = do_rename(c, r->flags, &m);
+    found_close(&m.from);
+    found_close(&m.to);
+    return e;
 }
 
 static int perform_unlink(const struct call *c, const struct request *r)
 {
     AUTO_FOUND struct found f = FOUND_NONE;
-    struct statx what;
+    bool own;
     int e;
 
     if (r->flags & ~(unsigned)AT_REMOVEDIR)
         return EINVAL;
     e = walk_to_entry(c, r->dir[0], r->path[0], r->flags & AT_REMOVEDIR ? EBUSY : EISDIR, &f);
-    if (!e && !is_dots(f.base) && exists(f.parent, f.base, &what))
-        e = may_remove(c, f.parent, f.base);
+    if (!e && !is_dots(f.base))
+        e = may_remove(c, f.parent, f.base, &own);
     if (e)
         return e;
     return unlinkat(f.parent, f.base, (int)r->flags) < 0 ? refused_by_mounts(c, errno, f.parent, f.base) : 0;

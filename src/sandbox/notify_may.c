@@ -21,9 +21,22 @@ int object_look(int fd, struct statx *ret)
     return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, ret) == 0 ? 0 : errno;
 }
 
+int entry_look(int parent, const char *base, struct statx *ret)
+{
+    char name[NAME_MAX + 2];
+
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "/"), base);
+    return statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, ret) == 0 ? 0 : errno;
+}
+
 bool open_writes(int flags)
 {
     return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static bool is_attached(const struct call *c, const struct statx *what, const char *path)
+{
+    return mount_table_holds(&c->n->mounts, c->n->init_pid, what->stx_mnt_id, path);
 }
 
 static enum tree tree_at(const struct call *c, const struct statx *what)
@@ -50,6 +63,22 @@ static int may_open_held(const struct found *f, const struct statx *what, int fl
     return open_writes(flags) ? EACCES : 0;
 }
 
+// The rule for an object whose path may end in " (deleted)". That is no part of a name, or it is; and the
+// host can remove the file at any moment, so nothing else we know about the object tells which. The stronger
+// rule of both counts.
+static const struct file_rule *rule_of_object(struct names *n, char *path)
+{
+    static const char mark[] = " (deleted)";
+    const struct file_rule *as_it_stands = name_rule(n, path), *without;
+    size_t len = strlen(path), cut = sizeof mark - 1;
+
+    if (len <= cut || strcmp(path + len - cut, mark) != 0)
+        return as_it_stands;
+    path[len - cut] = '\0';
+    without = name_rule(n, path);
+    return !without || (as_it_stands && as_it_stands->grant > without->grant) ? as_it_stands : without;
+}
+
 // What the rules say about a file of the host. What they do not grant the mounts refuse, with the errno that
 // is right.
 static int may_open_host(const struct call *c, int obj, const struct statx *what, int flags)
@@ -57,15 +86,14 @@ static int may_open_host(const struct call *c, int obj, const struct statx *what
     enum file_access access = open_writes(flags) ? ACCESS_WRITE : ACCESS_READ;
     struct names *n = &c->n->names;
     const struct file_rule *rule;
-    char path[PATH_MAX], *deleted;
+    char path[PATH_MAX];
     int e = object_path(c->n, obj, path);
 
+    if (!e && !is_attached(c, what, path))
+        e = EACCES;
     if (e)
         return e;
-    // An object without a name keeps the rule of the last one.
-    if (!what->stx_nlink && (deleted = strrchr(path, ' ')) && !strcmp(deleted, " (deleted)"))
-        *deleted = '\0';
-    rule = name_rule(n, path);
+    rule = rule_of_object(n, path);
     if (!rule || (rule->grant == GRANT_PROTECT && access == ACCESS_READ) ||
         (rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, what)))
         return 0;
@@ -102,6 +130,8 @@ int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
     if (tree_at(c, &dir) != TREE_HOST)
         return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
     e = entry_path(c->n, parent, base, path);
+    if (!e && !is_attached(c, &dir, path))
+        e = EACCES;
     if (e)
         return e;
     rule = name_rule(n, path);
@@ -115,28 +145,32 @@ int may_make(const struct call *c, int parent, const char *base, bool *ret_own)
     return 0;
 }
 
-// Taking a name away, or moving it.
-int may_remove(const struct call *c, int parent, const char *base)
+// The rule is asked for before it is seen whether there is anything: it could be there a moment later.
+int may_remove(const struct call *c, int parent, const char *base, bool *ret_own)
 {
     struct names *n = &c->n->names;
     const struct file_rule *rule;
     struct statx dir, what;
-    char path[PATH_MAX], name[NAME_MAX + 2];
+    char path[PATH_MAX];
     int e = object_look(parent, &dir);
 
+    *ret_own = false;
     if (!e)
         e = entry_path(c->n, parent, base, path);
     if (e)
         return e;
     if (tree_at(c, &dir) != TREE_HOST)
         return tree_at(c, &dir) == TREE_YARD ? 0 : EACCES;
+    if (!is_attached(c, &dir, path))
+        return EACCES;
     rule = name_rule(n, path);
     if (!rule)
         return 0;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "/"), base);
-    if (statx(parent, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &what) != 0)
-        return errno;
-    if (rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, &what))
+    e = entry_look(parent, base, &what);
+    if (e)
+        return e;
+    *ret_own = rule->grant == GRANT_DENY && name_denied_but_own(n, c->n->root, path, &what);
+    if (*ret_own)
         return 0;
     names_report_rule(c, ACCESS_WRITE, path, rule);
     return EACCES;
@@ -147,7 +181,8 @@ int refused_by_mounts(const struct call *c, int sys, int fd, const char *base)
     char path[PATH_MAX];
 
     if ((sys == EROFS || sys == EACCES) &&
-        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/')
+        (base ? entry_path(c->n, fd, base, path) : object_path(c->n, fd, path)) == 0 && path[0] == '/' &&
+        path[1])
         names_report_ungranted(c, path);
     return sys;
 }

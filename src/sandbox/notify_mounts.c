@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/path.h"
 
 #define TABLE_TEXT_MAX (64u << 20)
 #define REFRESH_NS 5000000u
@@ -17,6 +18,8 @@
 struct mount_line {
     uint64_t id, dev;
     char type[32];
+    const char *at; // in the line, escaped
+    size_t at_len;
 };
 
 static int by_number(const void *a, const void *b)
@@ -38,10 +41,13 @@ static bool parse_line(const char *line, struct mount_line *ret)
     const char *type = strstr(line, " - ");
     unsigned long long id;
     unsigned major, minor;
+    int at = 0;
 
-    if (!type || sscanf(line, "%llu %*u %u:%u", &id, &major, &minor) != 3 ||
+    if (!type || sscanf(line, "%llu %*u %u:%u %*s %n", &id, &major, &minor, &at) != 3 || !at ||
         sscanf(type, " - %31s", ret->type) != 1)
         return false;
+    ret->at = line + at;
+    ret->at_len = strcspn(ret->at, " ");
     ret->id = id;
     ret->dev = (uint64_t)major << 32 | minor;
     return true;
@@ -97,6 +103,33 @@ static enum tree tree_of(const struct mount_table *t, const struct mount_line *m
     return TREE_HOST;
 }
 
+// Spaces, tabs, newlines and backslashes are written as \ooo.
+static char *unescaped(const char *text, size_t n)
+{
+    char *ret = xmalloc(n + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '\\' && i + 3 < n) {
+            ret[len++] = (char)((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            ret[len++] = text[i];
+        }
+    }
+    ret[len] = '\0';
+    return ret;
+}
+
+static void forget(struct mount_table *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->items[i].at);
+    free(t->items);
+    t->items = NULL;
+    t->n = 0;
+}
+
 bool mount_table_read(struct mount_table *t, pid_t init_pid, struct err *err)
 {
     AUTO_BUF struct buf text = {0};
@@ -107,14 +140,13 @@ bool mount_table_read(struct mount_table *t, pid_t init_pid, struct err *err)
     snprintf(path, sizeof path, "/proc/%d/mountinfo", init_pid);
     if (!read_text(path, &text, err))
         return err_prefix(err, "reading the sandbox's mounts");
-    free(t->items);
-    t->n = 0;
+    forget(t);
     t->items = xcalloc(count_lines(&text) + 1, sizeof *t->items);
     for (line = strtok_r(text.ptr, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         struct mount_line m;
 
         if (parse_line(line, &m))
-            t->items[t->n++] = (struct mount_entry){m.id, tree_of(t, &m)};
+            t->items[t->n++] = (struct mount_entry){m.id, tree_of(t, &m), unescaped(m.at, m.at_len)};
     }
     qsort(t->items, t->n, sizeof *t->items, by_id);
     t->read_at = clock_mono_ns();
@@ -123,20 +155,39 @@ bool mount_table_read(struct mount_table *t, pid_t init_pid, struct err *err)
 
 void mount_table_deinit(struct mount_table *t)
 {
-    free(t->items);
+    forget(t);
     free(t->host);
     *t = (struct mount_table){0};
 }
 
+static const struct mount_entry *find(const struct mount_table *t, uint64_t mount_id)
+{
+    const struct mount_entry key = {.id = mount_id};
+
+    return bsearch(&key, t->items, t->n, sizeof *t->items, by_id);
+}
+
+static bool refresh(struct mount_table *t, pid_t init_pid)
+{
+    return clock_mono_ns() - t->read_at > REFRESH_NS && mount_table_read(t, init_pid, NULL);
+}
+
 enum tree mount_table_tree(struct mount_table *t, pid_t init_pid, uint64_t mount_id)
 {
-    const struct mount_entry key = {.id = mount_id}, *found;
+    const struct mount_entry *m = find(t, mount_id);
 
-    found = bsearch(&key, t->items, t->n, sizeof *t->items, by_id);
-    if (!found && clock_mono_ns() - t->read_at > REFRESH_NS) {
-        if (!mount_table_read(t, init_pid, NULL))
-            return TREE_OUTSIDE;
-        found = bsearch(&key, t->items, t->n, sizeof *t->items, by_id);
-    }
-    return found ? found->tree : TREE_OUTSIDE;
+    if (!m && refresh(t, init_pid))
+        m = find(t, mount_id);
+    return m ? m->tree : TREE_OUTSIDE;
+}
+
+bool mount_table_holds(struct mount_table *t, pid_t init_pid, uint64_t mount_id, const char *path)
+{
+    const struct mount_entry *m = find(t, mount_id);
+
+    if (m && path_within(path, m->at))
+        return true;
+    // A directory above the mount point may have been renamed.
+    m = refresh(t, init_pid) ? find(t, mount_id) : NULL;
+    return m && path_within(path, m->at);
 }

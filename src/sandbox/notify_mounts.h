@@ -19,6 +19,7 @@ enum tree {
 struct mount_entry {
     uint64_t id;
     enum tree tree;
+    char *at; // mount point
 };
 
 struct mount_table {
@@ -34,5 +35,9 @@ void mount_table_deinit(struct mount_table *t);
 // Reads the table again when the mount is not in it (masks are added to a live sandbox), at most every few
 // milliseconds, so that nobody inside can keep us busy with it.
 enum tree mount_table_tree(struct mount_table *t, pid_t init_pid, uint64_t mount_id);
+// The path of an object in this mount is one in the sandbox's tree: it lies below the mount point. When the
+// host replaces a name that is a mount point the kernel detaches the mount, and paths in it begin at its own
+// root.
+bool mount_table_holds(struct mount_table *t, pid_t init_pid, uint64_t mount_id, const char *path);
 
 #endif

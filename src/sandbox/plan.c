@@ -70,8 +70,7 @@ bool plan_decode(const void *data, size_t n, struct plan_view *ret, struct err *
     ops = (const struct mount_op *)(head + 1);
     strings = (const char *)(ops + head->nops);
     if (strings[head->nstrings - 1] != '\0' || head->hostname >= head->nstrings ||
-        head->cwd >= head->nstrings ||
-        head->gate_ports >= head->nstrings)
+        head->cwd >= head->nstrings || head->gate_ports >= head->nstrings)
         return err_set(err, ERR_PROTOCOL, "the plan's strings are broken");
     for (uint32_t i = 0; i < head->nops; i++)
         if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings)

@@ -46,7 +46,7 @@ struct mount_op {
 };
 
 enum plan_flag {
-    PLAN_GATE = 1 << 7,      // the network leads to the guard's gate
+    PLAN_GATE = 1 << 7,           // the network leads to the guard's gate
     PLAN_OWN_NET = 1 << 0,        // has a network namespace of its own
     PLAN_NESTED = 1 << 1,         // programs inside may make user namespaces
     PLAN_LANDLOCK = 1 << 2,       // the kernel has it and nothing forbids it
@@ -64,7 +64,7 @@ struct plan_header {
     uint64_t processes, open_files, file_size; // rlimits; 0: as inherited
     uint32_t gate_ports; // offset: "80,443", ports with a listener of the guard's; for PLAN_GATE
     uint32_t proxy_port; // of the guard's explicit endpoint
-    uint32_t cpus;                             // first n allowed processors by affinity; 0: all
+    uint32_t cpus;       // first n allowed processors by affinity; 0: all
     uint32_t pad;
 };
 

@@ -115,6 +115,11 @@ static void find_roots(struct rulematch *m)
         if (r->grant == GRANT_WRITE) {
             char *real = realpath(r->path, NULL);
 
+            // The whole machine is not walked: there the workspace stands for it, as in policy/files.c.
+            if (real && !strcmp(real, "/")) {
+                free(real);
+                real = xstrdup(m->rules->workspace);
+            }
             if (real)
                 strlist_take(&all, real);
         }

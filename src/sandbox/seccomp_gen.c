@@ -222,8 +222,8 @@ static const struct rule rules[] = {
     {PIN, "sched_setaffinity", FAIL(EPERM), {{0}}},
 
     // Opens. With O_PATH the kernel drops the flags that write. openat2 keeps its flags in memory.
-    {OBSERVE, "open", ALLOW, {NONE_OF(1, OPEN_WRITES)}}, {OBSERVE, "open", ALLOW, {ANY_OF(1, O_PATH)}},
-    {OBSERVE, "openat", ALLOW, {NONE_OF(2, OPEN_WRITES)}}, {OBSERVE, "openat", ALLOW, {ANY_OF(2, O_PATH)}},
+    {OBSERVE, "open", ALLOW, {NONE_OF(1, OPEN_WRITES)}}, {OBSERVE | STRICT, "open", ALLOW, {ANY_OF(1, O_PATH)}},
+    {OBSERVE, "openat", ALLOW, {NONE_OF(2, OPEN_WRITES)}}, {OBSERVE | STRICT, "openat", ALLOW, {ANY_OF(2, O_PATH)}},
 #define MEDIATED (OBSERVE | STRICT)
     {MEDIATED, "open", NOTIFY, {{0}}}, {MEDIATED, "openat", NOTIFY, {{0}}}, {MEDIATED, "openat2", NOTIFY, {{0}}},
     {MEDIATED, "creat", NOTIFY, {{0}}}, {MEDIATED, "truncate", NOTIFY, {{0}}},
@@ -236,9 +236,9 @@ static const struct rule rules[] = {
 
     // A removal outside the roots is a crossing too; strict is about what appears. sendmsg and sendmmsg keep the
     // address in memory and are busy calls: left alone, observing is no wall. kill: the pid namespace holds it.
-    {OBSERVE, "unlink", NOTIFY, {{0}}}, {OBSERVE, "unlinkat", NOTIFY, {{0}}}, {OBSERVE, "rmdir", NOTIFY, {{0}}},
-    {OBSERVE, "connect", NOTIFY, {{0}}},
-    {OBSERVE, "sendto", NOTIFY, {ANY_OF(4, 0xffffffffu)}}, {OBSERVE, "sendto", NOTIFY, {HIGH_SET(4)}},
+    {MEDIATED, "unlink", NOTIFY, {{0}}}, {MEDIATED, "unlinkat", NOTIFY, {{0}}}, {MEDIATED, "rmdir", NOTIFY, {{0}}},
+    {MEDIATED, "connect", NOTIFY, {{0}}},
+    {MEDIATED, "sendto", NOTIFY, {ANY_OF(4, 0xffffffffu)}}, {MEDIATED, "sendto", NOTIFY, {HIGH_SET(4)}},
 };
 // clang-format on
 #define NRULES (sizeof rules / sizeof rules[0])

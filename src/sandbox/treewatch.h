@@ -42,8 +42,8 @@ void treewatch_drain(struct treewatch *w);
 // After a drain: some names may have appeared unseen (a directory that cannot be read, too many names at
 // once): quarantine_sweep is needed.
 bool treewatch_incomplete(const struct treewatch *w);
-// The inotify descriptor, -1 while polling. Its last close waits for a grace period of the kernel's (5–15 ms): who is
-// in a hurry leaves a duplicate with somebody who is not.
+// The inotify descriptor, -1 while polling. Its last close waits for a grace period of the kernel's (5–15
+// ms): who is in a hurry leaves a duplicate with somebody who is not.
 int treewatch_fd(const struct treewatch *w);
 void treewatch_free(struct treewatch *w); // takes NULL
 

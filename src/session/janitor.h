@@ -27,8 +27,8 @@ struct janitor {
 };
 
 MUST_USE bool janitor_start(const struct janitor_work *work, struct janitor *ret, struct err *err);
-// Sends it away with nothing to do: the supervisor has cleaned up itself and closed its own watch. It is gone some
-// milliseconds later. Both take one that was never started.
+// Sends it away with nothing to do: the supervisor has cleaned up itself and closed its own watch. It is gone
+// some milliseconds later. Both take one that was never started.
 void janitor_dismiss(struct janitor *j);
 void janitor_await(struct janitor *j);
 

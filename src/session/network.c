@@ -57,7 +57,8 @@ static char *read_secret(const struct secret *s, const struct session_places *pl
     if (!strncmp(s->from, "env:", 4)) {
         value = from_environ(places->environ, s->from + 4);
         if (!value || !*value)
-            err_set(err, ERR_INPUT, "secrets.%s: %s is not set in the environment; export it, or take the secret out",
+            err_set(err, ERR_INPUT,
+                    "secrets.%s: %s is not set in the environment; export it, or take the secret out",
                     s->name, s->from + 4);
         return value && *value ? xstrdup(value) : NULL;
     }
@@ -72,7 +73,8 @@ static char *read_secret(const struct secret *s, const struct session_places *pl
     return buf_take(&text);
 }
 
-static bool read_secrets(struct network *n, const struct session_places *places, struct strlist *env, struct err *err)
+static bool read_secrets(struct network *n, const struct session_places *places, struct strlist *env,
+                         struct err *err)
 {
     const struct policy *p = n->policy;
 
@@ -94,12 +96,12 @@ static bool read_secrets(struct network *n, const struct session_places *places,
     return true;
 }
 
-// Values of the caller's environment that look like credentials by their names: they are not inside, and the scan
-// looks for them in what leaves all the same (a file may hold them).
+// Values of the caller's environment that look like credentials by their names: they are not inside, and the
+// scan looks for them in what leaves all the same (a file may hold them).
 static void find_known(struct network *n, const struct session_places *places)
 {
-    static const char *const words[] = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "ACCESS_KEY",
-                                        "PRIVATE_KEY", "CREDENTIAL"};
+    static const char *const words[] = {"TOKEN",  "SECRET",     "PASSWORD",    "PASSWD",    "API_KEY",
+                                        "APIKEY", "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"};
 
     for (char *const *e = places->environ; e && *e; e++) {
         const char *eq = strchr(*e, '=');
@@ -141,7 +143,8 @@ static void read_registries(struct network *n, const struct session_places *plac
     struct preset_place place = {"", places->home, places->environ};
 
     for (size_t i = 0; i < n->policy->network.nallow; i++)
-        if (n->policy->network.allow[i].preset && !strcmp(n->policy->network.allow[i].preset, "dependencies")) {
+        if (n->policy->network.allow[i].preset &&
+            !strcmp(n->policy->network.allow[i].preset, "dependencies")) {
             preset_registries_read(&place, &n->registries);
             return;
         }
@@ -190,8 +193,9 @@ static char *guard_path(struct err *err)
             free(path);
         }
     }
-    err_set(err, ERR_MISSING, "cannot find bawn-guard beside the executable or in ../libexec/bawn: the installation is "
-                              "incomplete; run make install");
+    err_set(err, ERR_MISSING,
+            "cannot find bawn-guard beside the executable or in ../libexec/bawn: the installation is "
+            "incomplete; run make install");
     return NULL;
 }
 
@@ -212,12 +216,13 @@ static void add_file(struct network *n, const char *path, const char *content)
 
 static void add_trust(struct network *n, struct strlist *env)
 {
-    // OpenSSL, Go and Rust; Python's requests and httpx, pip; curl; git; Node; cargo. Whatever reads the system's
-    // bundle by itself finds it in its place.
+    // OpenSSL, Go and Rust; Python's requests and httpx, pip; curl; git; Node; cargo. Whatever reads the
+    // system's bundle by itself finds it in its place.
     static const char *const variables[] = {"SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE", "PIP_CERT",
                                             "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",     "CARGO_HTTP_CAINFO"};
-    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                                          "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                          "/etc/ssl/cert.pem"};
     const char *first = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
@@ -250,8 +255,8 @@ static void add_proxy_variables(struct strlist *env)
     strlist_add(env, "no_proxy=localhost,127.0.0.1,::1");
 }
 
-bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env, struct network **ret,
-                 struct err *err)
+bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
+                 struct network **ret, struct err *err)
 {
     struct network *n = xcalloc(1, sizeof *n);
     AUTO_JSON json_t *doc = NULL;

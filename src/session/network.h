@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The session's side of a guarded network: starts bawn-guard, gives it rules, secrets and the gate's listeners, puts
-// what it records on record, and says what the sandbox must have so that programs inside trust and find it.
+// The session's side of a guarded network: starts bawn-guard, gives it rules, secrets and the gate's
+// listeners, puts what it records on record, and says what the sandbox must have so that programs inside
+// trust and find it.
 #ifndef BAWN_SESSION_NETWORK_H
 #define BAWN_SESSION_NETWORK_H
 
@@ -22,15 +23,16 @@ struct network_handler {
     void *ctx;
 };
 
-// Reads secrets, roots and registries, and starts the guard. Placeholders (and proxy variables) for the inside are
-// added to env.
+// Reads secrets, roots and registries, and starts the guard. Placeholders (and proxy variables) for the
+// inside are added to env.
 MUST_USE bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
                           struct network **ret, struct err *err);
 // Waits until the guard is ready; then the files for the inside are known. Adds to env where trust lies.
 MUST_USE bool network_wait(struct network *n, struct strlist *env, struct err *err);
 const char *network_ports(const struct network *n); // "80,443"
 size_t network_files(const struct network *n, const struct layout_file **ret);
-MUST_USE bool network_start(struct network *n, struct loop *loop, const struct network_handler *h, struct err *err);
+MUST_USE bool network_start(struct network *n, struct loop *loop, const struct network_handler *h,
+                            struct err *err);
 MUST_USE bool network_listener(struct network *n, uint32_t kind, uint16_t port, int fd, struct err *err);
 // New rules; secrets stay. Connections that they no longer permit are cut.
 MUST_USE bool network_update(struct network *n, const struct policy *p, struct err *err);

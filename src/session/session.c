@@ -31,6 +31,7 @@
 #include "sandbox/limitplan.h"
 #include "sandbox/notify.h"
 #include "sandbox/plan.h"
+#include "sandbox/probe.h"
 #include "sandbox/proto.h"
 #include "sandbox/quarantine.h"
 #include "sandbox/sys.h"
@@ -38,7 +39,6 @@
 #include "session/environment.h"
 #include "session/janitor.h"
 #include "session/network.h"
-#include "session/version.h"
 
 #define POLICY_TEXT_MAX (4u << 20)
 
@@ -70,7 +70,7 @@ struct session {
     size_t ncommands;
     uint32_t next_id;
     struct network *network; // with network.mode guarded
-    struct notify *notify; // NULL until the first command's listener came
+    struct notify *notify;   // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
     uint64_t started_ns;
@@ -85,6 +85,8 @@ static void tell(struct session *s, const char *text)
 }
 
 // One line of the record; a record that cannot be written ends the run, as no decision may go unrecorded.
+static void await_death(struct session *s);
+
 static void record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule,
                    const char *subject, const struct jsontext_object *detail, const char *by)
 {
@@ -130,6 +132,10 @@ static void record_quarantined(struct session *s, size_t from)
         struct file_verdict v;
 
         file_rules_explain(&s->rules, q->path, ACCESS_WRITE, &v);
+        if (v.rule != q->rule) { // git's own places are found, not named by a pattern
+            snprintf(v.rule_text, sizeof v.rule_text, "files.protect: %s", q->rule->text);
+            v.remedy[0] = '\0';
+        }
         jsontext_text(&detail, "moved_to", q->moved);
         record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
         refuse(s, "create", q->path, v.rule_text, v.remedy);
@@ -181,11 +187,12 @@ static void on_refused(void *ctx, const struct notify_report *r)
     const char *rule = r->file ? r->file->rule_text : "network.mode: off";
 
     if (!strcmp(r->kind, "more")) {
-        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL, "policy");
+        record(s, AUDIT_NOTE, VERDICT_DENY, NULL, "further refusals are not recorded one by one", NULL,
+               "policy");
         return;
     }
     if (!r->file)
-        remedy = xasprintf("with the host's network: --set network.mode=open");
+        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
@@ -370,9 +377,16 @@ static const struct handler {
 
 static void init_died(struct session *s)
 {
-    session_kill(s, NULL);
     for (size_t i = 0; i < s->ncommands; i++)
-        end_command(s->commands[i], SIGKILL);
+        if (s->commands[i]->state != COMMAND_ENDED && s->commands[i]->failure.kind == ERR_NONE) {
+            err_set(&s->commands[i]->failure, ERR_PROTOCOL,
+                    "the sandbox's first process (bawn-init) was killed from outside, and all inside with "
+                    "it: out of "
+                    "memory on the host, or somebody's kill");
+            s->commands[i]->exit_code = 125;
+        }
+    session_kill(s, NULL);
+    await_death(s);
 }
 
 static void on_init(struct watch *w, uint32_t events)
@@ -431,7 +445,8 @@ static void network_detail(const json_t *e, struct jsontext_object *ret)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)e, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)e, key, value)
+    {
         if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
             continue;
         if (json_is_string(value))
@@ -473,10 +488,11 @@ static void on_guard_gone(void *ctx, const char *why)
 static void on_policy_updated(void *ctx, const char *error)
 {
     struct session *s = ctx;
-    AUTO_FREE char *text = *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
+    AUTO_FREE char *text =
+        *error ? xasprintf("the new policy was not taken, the old one stays: %s", error) : NULL;
 
-    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd", text ? text : "network rules replaced",
-           NULL, "control-fd");
+    record(s, AUDIT_POLICY, *error ? VERDICT_DENY : VERDICT_ALLOW, "control-fd",
+           text ? text : "network rules replaced", NULL, "control-fd");
     if (text)
         tell(s, text);
 }
@@ -487,13 +503,13 @@ bool session_update(struct session *s, const struct policy *p, struct err *err)
         timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, on_wall, s);
     if (!s->network)
         return p->network.mode == NET_OFF ||
-               err_set(err, ERR_UNSUPPORTED, "the network is %s in this run; it cannot become guarded while it runs",
+               err_set(err, ERR_UNSUPPORTED,
+                       "the network is %s in this run; it cannot become guarded while it runs",
                        s->options.policy->network.mode == NET_OPEN ? "open" : "off");
     return network_update(s->network, p, err);
 }
 
 // --- limits ---
-
 
 static void on_oom(struct watch *w, uint32_t events)
 {
@@ -554,8 +570,8 @@ static bool make_record(struct session *s, struct err *err)
 
 static bool start_janitor(struct session *s, struct err *err)
 {
-    struct janitor_work work = {s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir,
-                                &s->cgroup_support, &s->rules, &s->covers};
+    struct janitor_work work = {
+        s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
     return janitor_start(&work, &s->janitor, err);
 }
@@ -610,13 +626,13 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     }
     if (!w.own_net)
         show_resolver(&more);
-    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) |
-                      (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
                       (p->files.strict ? (unsigned)PLAN_STRICT
                        : p->nested     ? 0u
                                        : (unsigned)PLAN_OBSERVE) |
                       (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them off.
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
+    // off.
     if (!w.own_net && landlock_abi() >= 6)
         plan.head.flags |= PLAN_SCOPE_ABSTRACT;
     if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
@@ -653,6 +669,23 @@ static int block_fd(const struct buf *block, struct err *err)
     return TAKE_FD(fd);
 }
 
+// Init does not take messages any more: what it said before it died is the reason.
+static bool why_gone(struct session *s, struct err *err)
+{
+    int fds[FD_PASS_MAX];
+    size_t nfds = FD_PASS_MAX;
+    struct init_msg m;
+
+    while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
+        while (nfds)
+            close(fds[--nfds]);
+        if (m.type == INIT_FAILED)
+            return err_set(err, ERR_SYSTEM, "%s", m.text);
+        nfds = FD_PASS_MAX;
+    }
+    return err_set(err, ERR_PROTOCOL, "the sandbox's first process (bawn-init) was killed from outside");
+}
+
 // READY is not waited for: a START may follow at once, init takes them in order.
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
@@ -661,12 +694,7 @@ static bool send_plan(struct session *s, const struct buf *block, struct err *er
 
     if (fd < 0)
         return false;
-    if (init_send(s->init.sock, &m, &fd, 1))
-        return true;
-    // What it said before it died is the reason.
-    if (init_recv(s->init.sock, &m, NULL, NULL, MSG_DONTWAIT) == 1 && m.type == INIT_FAILED)
-        return err_set(err, ERR_SYSTEM, "%s", m.text);
-    return err_set(err, ERR_PROTOCOL, "bawn-init died before it had the plan");
+    return init_send(s->init.sock, &m, &fd, 1) || why_gone(s, err);
 }
 
 static bool open_network(struct session *s, struct strlist *env, struct err *err)
@@ -706,8 +734,16 @@ static bool open_all(struct session *s, struct err *err)
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
     if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
-        !open_network(s, &network_env, err) || !launch_init(p->network.mode != NET_OPEN, &s->init, err))
+        !open_network(s, &network_env, err))
         return false;
+    if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
+        struct err why = {0};
+
+        // Only now, as it costs time: what exactly is missing here, and how to get it.
+        if (err && err->kind == ERR_UNSUPPORTED && !probe_can_sandbox(&why))
+            *err = why;
+        return false;
+    }
     s->launched = true;
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
@@ -789,7 +825,7 @@ bool session_start(struct session *s, const struct command_options *o, struct co
             fds[nfds++] = o->std[i];
     init_msg_text(&m, o->cwd ? o->cwd : "");
     if (!init_send(s->init.sock, &m, fds, (size_t)nfds))
-        return err_set(err, ERR_PROTOCOL, "bawn-init is gone");
+        return why_gone(s, err);
     c = xcalloc(1, sizeof *c);
     *c = (struct command){.id = s->next_id++, .options = *o, .session = s};
     s->commands = xrealloc(s->commands, (s->ncommands + 1) * sizeof *s->commands);
@@ -826,7 +862,9 @@ static void send_kill(struct session *s)
     s->killed = true;
     s->state = SESSION_DEAD;
     watch_del(&s->sock_watch);
-    sys_pidfd_send_signal(s->init.pidfd, SIGKILL);
+    // Our child and not reaped yet, so its pid cannot be another's.
+    if (sys_pidfd_send_signal(s->init.pidfd, SIGKILL) < 0)
+        kill(s->init.pid, SIGKILL);
 }
 
 // Init's death is that of everything in its pid namespace: it is reaped after all others.
@@ -847,7 +885,8 @@ void session_kill(struct session *s, const char *limit)
 {
     note_limit(s, limit);
     send_kill(s);
-    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it yet.
+    // Taking the namespaces down takes a while; when nobody is left inside there is no need to wait for it
+    // yet.
     if (!s->nobody_left)
         await_death(s);
 }

@@ -363,5 +363,8 @@ int main(int argc, char **argv)
     status = serve(&y, child);
     guard_stop(&y.control);
     fclose(y.log);
+    net_rules_free(rules);
+    guard_config_deinit(&config);
+    json_decref(y.config);
     return status;
 }

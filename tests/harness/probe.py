@@ -86,11 +86,13 @@ def snapshot(path):
             st = os.lstat(p)
             regular = os.path.isfile(p) and not os.path.islink(p)
             try:
-                attributes = {a: os.getxattr(p, a, follow_symlinks=False) for a in os.listxattr(p, follow_symlinks=False)}
+                attributes = {a: os.getxattr(p, a, follow_symlinks=False) for a in os.listxattr(p,
+                    follow_symlinks=False)}
             except OSError:
                 attributes = {}
             content = open(p, "rb").read() if regular and os.access(p, os.R_OK) else b""
-            seen[p] = (st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_size, st.st_mtime_ns, st.st_ctime_ns, content,
+            seen[p] = (st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_size, st.st_mtime_ns, st.st_ctime_ns,
+                       content,
                        sorted(attributes.items()))
     return seen
 
@@ -123,7 +125,8 @@ class Victim:
     CODE = "import sys, time\nsecret = ''.join(['VICTIM', 'MEMORY'])\nprint('up', flush=True)\ntime.sleep(1000)"
 
     def __enter__(self):
-        self.process = subprocess.Popen(["python3", "-c", self.CODE, "VICTIMARG"], stdout=subprocess.PIPE, start_new_session=True,
+        self.process = subprocess.Popen(["python3", "-c", self.CODE, "VICTIMARG"], stdout=subprocess.PIPE,
+                                        start_new_session=True,
                                         env={"PATH": "/usr/bin:/bin", "VICTIM_ENV": "VICTIMSECRET"})
         self.process.stdout.readline()
         self.pid = self.process.pid
@@ -277,3 +280,7 @@ def wait_until(condition, seconds=5.0):
             return True
         time.sleep(0.02)
     return bool(condition())
+
+
+def owned_by_us(path):
+    return os.lstat(path).st_uid == os.geteuid()

@@ -189,6 +189,8 @@ class Yard:
             os.chmod(os.path.dirname(path), 0o700)
             if os.path.isdir(path) and not os.path.islink(path):
                 os.chmod(path, 0o700)
+            if fn not in (os.rmdir, os.unlink):  # a directory that could not be opened, and can be now
+                return shutil.rmtree(path, ignore_errors=True)
             try:
                 fn(path)
             except OSError:

@@ -49,14 +49,18 @@ HOME_READS = {
     "by_as_a_script": "sh {S} 2>&1; . {S} 2>&1",
     "by_mapping": "python3 -c 'import mmap,os; print(mmap.mmap(os.open(\"{S}\", 0), 0, prot=1)[:20])'",
     "by_sendfile": "python3 -c 'import os; os.sendfile(1, os.open(\"{S}\", 0), 0, 99)'",
-    "by_a_path_descriptor": "python3 -c 'import os; f = os.open(\"{S}\", os.O_PATH); print(open(\"/proc/self/fd/%d\" % f).read())'",
-    "by_a_directory_descriptor": "python3 -c 'import os; d = os.open(\"{D}\", os.O_PATH); print(os.read(os.open(\"id_rsa\", 0, dir_fd=d), 99))'",
-    "by_the_parents_descriptor": "python3 -c 'import os; d = os.open(os.environ[\"HOME\"], os.O_PATH); print(os.read(os.open(\".ssh/id_rsa\", 0, dir_fd=d), 99))'",
+    "by_a_path_descriptor": "python3 -c 'import os; f = os.open(\"{S}\", os.O_PATH); print(open(\"/proc/self/fd/%d\" % "
+        "f).read())'",
+    "by_a_directory_descriptor": "python3 -c 'import os; d = os.open(\"{D}\", os.O_PATH); "
+        "print(os.read(os.open(\"id_rsa\", 0, dir_fd=d), 99))'",
+    "by_the_parents_descriptor": "python3 -c 'import os; d = os.open(os.environ[\"HOME\"], os.O_PATH); "
+        "print(os.read(os.open(\".ssh/id_rsa\", 0, dir_fd=d), 99))'",
     "by_git": "git init -q r; git --git-dir=r/.git --work-tree=$HOME add -f {S}; git -C r cat-file -p :.ssh/id_rsa",
     "by_chmod_first": "chmod 777 {D} {S}; cat {S}",
     "by_unsharing_and_unmounting": "unshare -Urm sh -c 'umount -l {D}; umount {S}; cat {S}' || cat {S}",
     "by_unsharing_and_binding": "mkdir m; unshare -Urm sh -c 'mount --bind '$HOME' m; cat m/.ssh/id_rsa' || cat {S}",
-    "by_unsharing_and_recursive_binding": "mkdir m; unshare -Urm sh -c 'mount --rbind / m; umount -l m{D}; cat m{S}' || cat {S}",
+    "by_unsharing_and_recursive_binding": "mkdir m; unshare -Urm sh -c 'mount --rbind / m; umount -l m{D}; cat m{S}' "
+        "|| cat {S}",
     "by_chroot": "unshare -Ur chroot / cat {S} || cat {S}",
     "by_the_loader": "/lib64/ld-linux-x86-64.so.2 $(command -v cat) {S} || cat {S}",
     "by_name_of_the_descriptor_of_the_root": "exec 5</; cat /proc/self/fd/5{S}; cat /dev/fd/5{S}",
@@ -75,7 +79,8 @@ def define_home(name, line):
 
         # Profile open walks the whole machine for what it must cover, which takes its time: once is enough.
         more = (("--profile", "open"),) if name == "plainly" else ()
-        escapes(yard, fill(line, S=where + "/id_rsa", D=where), leaked, (), SEE_ALL, ("--read", "~"), ("--write", "~"), *more, setup=setup)
+        escapes(yard, fill(line, S=where + "/id_rsa", D=where), leaked, (), SEE_ALL, ("--read", "~"), ("--write", "~"),
+                *more, setup=setup)
     named("a_key_in_the_home_is_not_read_" + name, a_denied_file_is_not_read)
 
 
@@ -89,7 +94,8 @@ GLOB_READS = {
     "after_renaming_its_directory": "mv sub other; cat other/.env",
     "after_renaming_its_directory_twice": "mkdir a; mv sub a/b; mv a c; cat c/b/.env",
     "after_exchanging_it": python("libc.renameat2(-100, b'fine', -100, b'sub/.env', 2)") + "; cat fine sub/.env",
-    "after_exchanging_its_directory": "mkdir x; " + python("libc.renameat2(-100, b'x', -100, b'sub', 2)") + "; cat x/.env",
+    "after_exchanging_its_directory": "mkdir x; " + python("libc.renameat2(-100, b'x', -100, b'sub', 2)")
+        + "; cat x/.env",
     "by_a_hard_link": "ln sub/.env x; cat x sub/.env",
     "by_a_link": "ln -s sub/.env x; cat x",
     "by_a_directory_link": "ln -s sub x; cat x/.env",
@@ -97,10 +103,12 @@ GLOB_READS = {
     "by_proc": "cat /proc/self/cwd/sub/.env; cat /proc/self/root$PWD/sub/.env",
     "by_git_add": "git init -q; git add -f sub/.env; git cat-file -p :sub/.env",
     "by_find": "find . -type f -exec cat {} +",
-    "by_a_path_descriptor": "python3 -c 'import os; f = os.open(\"sub/.env\", os.O_PATH); print(open(\"/proc/self/fd/%d\" % f).read())'",
+    "by_a_path_descriptor": "python3 -c 'import os; f = os.open(\"sub/.env\", os.O_PATH); "
+        "print(open(\"/proc/self/fd/%d\" % f).read())'",
     "by_chmod": "chmod 777 sub/.env sub; cat sub/.env",
     "by_dot_segments": "cat ./sub/../sub//.env",
-    "by_a_directory_descriptor_and_rename": "python3 -c 'import os; d = os.open(\"sub\", os.O_PATH); os.rename(\"sub\", \"o\"); print(os.read(os.open(\".env\", 0, dir_fd=d), 99))'",
+    "by_a_directory_descriptor_and_rename": "python3 -c 'import os; d = os.open(\"sub\", os.O_PATH); "
+        "os.rename(\"sub\", \"o\"); print(os.read(os.open(\".env\", 0, dir_fd=d), 99))'",
     "by_removing_the_rest": "cp sub/.env /tmp/e; rm -rf sub; cat /tmp/e",
     "by_racing_links": """python3 -c '
 import os, time
@@ -121,7 +129,8 @@ while time.time() < end:
 
 def define_glob(name, line):
     def a_globbed_file_is_not_read(yard):
-        escapes(yard, line, leaked, ("--deny", "**/.env"), ("--deny", "**/.env", "--set", "files.strict=true"), ("--deny", "sub/.env"), ("--deny", "sub"),
+        escapes(yard, line, leaked, ("--deny", "**/.env"), ("--deny", "**/.env", "--set", "files.strict=true"),
+                ("--deny", "sub/.env"), ("--deny", "sub"),
                 setup=lambda: secret_glob(yard))
     named("a_file_of_a_denied_glob_is_not_read_" + name, a_globbed_file_is_not_read)
 
@@ -132,8 +141,10 @@ for name, line in GLOB_READS.items():
 
 @test
 def globs_match_what_they_say(yard):
-    for pattern, path in (("*.pem", "a.pem"), ("**/*.key", "x/y/z.key"), ("**/secret/**", "p/secret/q/r"), ("conf/[ab]?.txt", "conf/a1.txt"),
-                          ("**/.env*", "d/.env.local"), ("sub/**", "sub/x/y"), ("with space/*.k", "with space/a.k"), ("**/ключ", "ü/ключ")):
+    for pattern, path in (("*.pem", "a.pem"), ("**/*.key", "x/y/z.key"), ("**/secret/**", "p/secret/q/r"),
+                          ("conf/[ab]?.txt", "conf/a1.txt"),
+                          ("**/.env*", "d/.env.local"), ("sub/**", "sub/x/y"), ("with space/*.k", "with space/a.k"),
+                          ("**/ключ", "ü/ключ")):
         yard.call(["sh", "-c", "find . -mindepth 1 -delete"])
         yard.write(path, SECRET)
         yard.write("free/file.txt", "free\n")
@@ -144,10 +155,14 @@ def globs_match_what_they_say(yard):
 
 @test
 def the_usual_places_of_secrets_are_denied(yard):
-    names = [".ssh/id_rsa", ".ssh/config", ".aws/credentials", ".gnupg/private-keys-v1.d/k", ".netrc", ".config/gh/hosts.yml", ".docker/config.json",
-             ".bash_history", ".git-credentials", ".kube/config", ".local/share/keyrings/login.keyring", ".mozilla/firefox/p/logins.json",
-             ".config/google-chrome/Default/Login Data", ".config/chromium/Default/Cookies", ".config/gcloud/credentials.db", ".azure/accessTokens.json",
-             ".pypirc", ".zsh_history", ".python_history", ".config/git/credentials", ".password-store/x.gpg", ".bitcoin/wallet.dat",
+    names = [".ssh/id_rsa", ".ssh/config", ".aws/credentials", ".gnupg/private-keys-v1.d/k", ".netrc",
+             ".config/gh/hosts.yml", ".docker/config.json",
+             ".bash_history", ".git-credentials", ".kube/config", ".local/share/keyrings/login.keyring",
+             ".mozilla/firefox/p/logins.json",
+             ".config/google-chrome/Default/Login Data", ".config/chromium/Default/Cookies",
+             ".config/gcloud/credentials.db", ".azure/accessTokens.json",
+             ".pypirc", ".zsh_history", ".python_history", ".config/git/credentials", ".password-store/x.gpg",
+             ".bitcoin/wallet.dat",
              ".config/bawn/policy.yaml", ".local/state/bawn/runs/x/audit.jsonl"]
     for n in names:
         yard.write("~/" + n, ("version: 1 # " if n.endswith("policy.yaml") else "") + SECRET + " " + n + "\n", 0o600)
@@ -157,7 +172,8 @@ def the_usual_places_of_secrets_are_denied(yard):
         r = yard.run(line, *options)
         check(r.rc != 125, "bawn did not start the attack at all", r)
         check(not leaked(r), "secrets are read with %s: %s" % (options, r.out.replace(SECRET, "")), r)
-        listing = yard.run("cd ~; ls -la .ssh .aws .gnupg .kube .local/state/bawn 2>/dev/null | grep -c 'id_rsa\\|credentials\\|private\\|runs'", *options)
+        listing = yard.run("cd ~; ls -la .ssh .aws .gnupg .kube .local/state/bawn 2>/dev/null | grep -c "
+                           "'id_rsa\\|credentials\\|private\\|runs'", *options)
         check(listing.out.strip() == "0", "denied directories are listed", listing)
 
 
@@ -168,11 +184,15 @@ def metadata_of_denied_paths_is_hidden(yard):
     yard.write("sub/.env", SECRET * 1000)
     os.utime(yard.path("sub/.env"), (86400 * 365, 86400 * 365))
     size = str(len(SECRET) * 1000)
-    look = "stat -c 'S=%s M=%Y' {P}; ls -la {P}; python3 -c 'import os; print(os.lstat(\"{P}\"))'; wc -c {P}; test -s {P} && echo S={N}; du -b {P}"
+    look = ("stat -c 'S=%s M=%Y' {P}; ls -la {P}; python3 -c 'import os; print(os.lstat(\"{P}\"))'; wc -c {P}; test -s "
+            "{P} && echo S={N}; du -b {P}")
     for path, options in ((yard.path(KEY), SEE_ALL), (yard.path(KEY), ()), ("sub/.env", ("--deny", "**/.env"))):
-        escapes(yard, fill(look, P=path, N=size), lambda r: size in r.out or "1971" in r.out or "31536000" in r.out, options)
-    escapes(yard, "ls -A ~/.ssh; echo ~/.ssh/*; find ~/.ssh", lambda r: "id_rsa" in r.out, (), SEE_ALL, ("--write", "~"))
-    escapes(yard, "ls sub/x 2>/dev/null; ls sub; cd sub", lambda r: ".env" in yard.outside("true").out or "deeper" in r.out,
+        escapes(yard, fill(look, P=path, N=size), lambda r: size in r.out or "1971" in r.out or "31536000" in r.out,
+                options)
+    escapes(yard, "ls -A ~/.ssh; echo ~/.ssh/*; find ~/.ssh", lambda r: "id_rsa" in r.out, (), SEE_ALL, ("--write",
+        "~"))
+    escapes(yard, "ls sub/x 2>/dev/null; ls sub; cd sub", lambda r: ".env" in yard.outside("true").out
+            or "deeper" in r.out,
             ("--deny", "sub"), setup=lambda: yard.write("sub/deeper/x"))
 
 
@@ -183,13 +203,16 @@ def extended_attributes_and_access_of_denied_files_are_hidden(yard):
         os.setxattr(yard.path(KEY), "user.note", SECRET.encode())
     except OSError:
         skip("the file system here has no user extended attributes")
-    escapes(yard, python("print(os.getxattr('{P}', 'user.note'), os.listxattr('{P}'))", P=yard.path(KEY)), lambda r: "CANARY" in r.out or "user.note" in r.out, (), SEE_ALL)
+    escapes(yard, python("print(os.getxattr('{P}', 'user.note'), os.listxattr('{P}'))", P=yard.path(KEY)),
+            lambda r: "CANARY" in r.out or "user.note" in r.out, (), SEE_ALL)
 
 
 @test
 def a_denied_file_is_not_changed_or_removed(yard):
-    for line in ("echo x > sub/.env", "echo x >> sub/.env", "rm -f sub/.env", "rm -rf sub", "chmod 777 sub/.env", "touch -d @1 sub/.env",
-                 "echo x > n; mv -f n sub/.env", "truncate -s 0 sub/.env", "python3 -c 'import os; os.truncate(\"sub/.env\", 0)'"):
+    for line in ("echo x > sub/.env", "echo x >> sub/.env", "rm -f sub/.env", "rm -rf sub", "chmod 777 sub/.env",
+                 "touch -d @1 sub/.env",
+                 "echo x > n; mv -f n sub/.env", "truncate -s 0 sub/.env",
+                 "python3 -c 'import os; os.truncate(\"sub/.env\", 0)'"):
         state = {}
 
         def setup():
@@ -203,7 +226,8 @@ def a_denied_file_is_not_changed_or_removed(yard):
             st = os.stat(yard.path("sub/.env"))
             return (st.st_ino, st.st_size, st.st_mode, st.st_mtime_ns) != state["was"]
 
-        escapes(yard, line, hit, ("--deny", "**/.env"), ("--deny", "**/.env", "--set", "files.strict=true"), setup=setup)
+        escapes(yard, line, hit, ("--deny", "**/.env"), ("--deny", "**/.env", "--set", "files.strict=true"),
+                setup=setup)
 
 
 def later(yard, options, put, line):
@@ -254,7 +278,8 @@ def a_denied_file_that_the_host_replaces_stays_covered(yard):
         yard.write("sub/.env", SECRET + "new\n")
 
     for how in (replace, recreate, in_place):
-        for options in (("--deny", "**/.env"), ("--deny", "sub/.env"), ("--deny", "**/.env", "--set", "files.strict=true")):
+        for options in (("--deny", "**/.env"), ("--deny", "sub/.env"), ("--deny", "**/.env", "--set",
+                "files.strict=true")):
             secret_glob(yard)
             r = later(yard, options, how, "sleep 1; cat sub/.env")
             check(r.rc not in (0, 125) and not leaked(r), "read after %s with %s" % (how.__name__, options), r)
@@ -306,7 +331,8 @@ def a_denied_link_does_not_show_its_target(yard):
     outside_dir(yard)
     yard.write("../outside/real", SECRET)
     yard.call(["ln", "-s", "../outside/real", "secret.link"])
-    escapes(yard, "cat secret.link; cat ../outside/real", leaked, ("--read", yard.root + "/outside", "--deny", "secret.link"))
+    escapes(yard, "cat secret.link; cat ../outside/real", leaked, ("--read", yard.root + "/outside", "--deny",
+        "secret.link"))
 
 
 @test
@@ -332,7 +358,8 @@ def denied_names_hold_when_the_home_is_the_workspace(yard):
 @test
 def deny_beats_a_grant_below_it(yard):
     yard.write("d/e/f", SECRET)
-    for options in (("--deny", "d", "--read", "d/e"), ("--deny", "d", "--write", "d/e"), ("--deny", "d/e/f", "--read", "d/e/f"), ("--write", "d/e", "--deny", "**/f")):
+    for options in (("--deny", "d", "--read", "d/e"), ("--deny", "d", "--write", "d/e"), ("--deny", "d/e/f", "--read",
+            "d/e/f"), ("--write", "d/e", "--deny", "**/f")):
         escapes(yard, "cat d/e/f; ls -R d", leaked, options)
 
 
@@ -351,9 +378,11 @@ def the_home_of_the_host_is_not_seen(yard):
 @test
 def system_files_with_secrets_are_not_read(yard):
     paths = "/etc/shadow /etc/gshadow /etc/ssh/ssh_host_*_key /etc/sudoers /var/lib/sss /root/.ssh /root/.bashrc"
-    r = yard.run("for f in %s; do head -c 20 $f 2>/dev/null && echo READ $f; ls -A $f 2>/dev/null | grep -q . && test -d $f && echo LISTED $f; done; true" % paths)
+    r = yard.run("for f in %s; do head -c 20 $f 2>/dev/null && echo READ $f; ls -A $f 2>/dev/null | grep -q . && test "
+                 "-d $f && echo LISTED $f; done; true" % paths)
     if ROOT:
-        check("READ" in yard.outside("head -c 20 /etc/shadow && echo READ").out, "positive control: root cannot read it either")
+        check("READ" in yard.outside("head -c 20 /etc/shadow && echo READ").out,
+              "positive control: root cannot read it either")
     check(r.rc == 0 and "READ" not in r.out and "LISTED" not in r.out, "private files of the system are read", r)
 
 
@@ -435,7 +464,8 @@ print('END')
     def with_stdin(argv, where):
         with_dir = os.open(where, os.O_RDONLY)
         try:
-            p = subprocess.run(argv, stdin=with_dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=yard.workspace, env=yard.env, timeout=30)
+            p = subprocess.run(argv, stdin=with_dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=yard.workspace,
+                               env=yard.env, timeout=30)
         finally:
             os.close(with_dir)
         return p
@@ -445,7 +475,8 @@ print('END')
             p = with_stdin([yard.binary, "run", *options, "--", "sh", "-c", line], where)
             refused = p.returncode == 125 and b"directory" in p.stderr  # to not start is an answer too, here
             check(b"END" in p.stdout or refused, "the attack did not run: %s" % p.stderr)
-            check(SECRET.encode() not in p.stdout, "the key was read through standard input %s with %s" % (where, options))
+            check(SECRET.encode() not in p.stdout, "the key was read through standard input %s with %s" % (where,
+                options))
             found = [f for f in (before + "/pwn", yard.home + "/pwn", yard.root + "/pwn") if os.path.exists(f)]
             check(not found, "made through standard input: %s" % found)
     p = with_stdin(["sh", "-c", line], yard.home)

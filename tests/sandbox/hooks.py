@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""@hooks: files that make someone else's program run code are neither changed nor there after the run when they were not before.
+"""@hooks: files that make someone else's program run code are not changed, and those that were not there before are not
+there after the run.
 
-Where git is what would run the code, the test asks git itself: after the attack the host works in the repository (status,
-commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
+Where git is what would run the code, the test asks git itself: after the attack the host works in the repository
+(status, commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
 import os
 
 from probe import SEE_ALL, escapes, fill, named, python
 from yard import check, need, test
 
 MARK = "../outside-mark"  # what the attacker's code makes when the host runs it
-CODE = "touch {MARK}"
-HOOK = "printf '#!/bin/sh\\n%s\\n' > {D}/%s && chmod +x {D}/%s"
+# What every attack below can use: `plant DIRECTORY [NAME]` makes a hook, `monitor` prints configuration that git runs.
+SHELL = ("plant() { printf '#!/bin/sh\\ntouch {MARK}\\n' > $1/${2:-post-commit} && chmod +x $1/${2:-post-commit}; }; "
+         "monitor() { printf '[core]\\n\\tfsmonitor = \"touch {MARK}; false\"\\n'; }; ")
 
 
 def host_works(yard, where):
     """What a person does next, in the repository at `where`."""
     identity = ["-c", "user.name=h", "-c", "user.email=h@example.org"]
-    for args in (["status"], ["diff"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "host"], ["log", "-1", "-p"],
-                 ["checkout", "-q", "-b", "other"], ["branch", "more"], ["stash", "list"], ["submodule", "status"], ["gc", "--auto", "-q"]):
+    for args in (["status"], ["diff"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "host"], ["log", "-1",
+            "-p"],
+                 ["checkout", "-q", "-b", "other"], ["branch", "more"], ["stash", "list"], ["submodule", "status"],
+                 ["gc", "--auto", "-q"]):
         yard.call(["git", "-C", where, *identity, *args])
 
 
@@ -76,68 +80,97 @@ def gitfile(yard):
     yard.write(".git", "gitdir: real-git\n")
 
 
-EVIL_CONFIG = "printf '[core]\\n\\trepositoryformatversion = 0\\n\\tbare = false\\n\\tfsmonitor = \"touch {MARK}; false\"\\n'"
 # name: (fixture, where the host works, attack)
 GIT = {
-    "a_hook_is_not_planted": (repository, ".", HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit")),
-    "a_sample_hook_is_not_renamed": (repository, ".", "printf '#!/bin/sh\\n%s\\n' > h; chmod +x h; mv h .git/hooks/post-commit" % CODE),
-    "a_hook_is_not_linked_in": (repository, ".", "printf '#!/bin/sh\\n%s\\n' > h; chmod +x h; ln h .git/hooks/post-commit || ln -s ../../h .git/hooks/post-commit" % CODE),
-    "configuration_is_not_appended_to": (repository, ".", "printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> .git/config" % CODE),
-    "configuration_is_not_set_with_git": (repository, ".", "git config core.fsmonitor '%s; false'" % CODE),
-    "a_filter_is_not_configured": (repository, ".", "git config filter.f.clean '%s; cat'; touch a.x; echo y >> a.x" % CODE),
-    "a_diff_driver_is_not_configured": (repository, ".", "git config diff.d.textconv '%s; cat'; echo y >> a.x" % CODE),
-    "a_pager_and_an_editor_are_not_configured": (repository, ".", "git config core.sshCommand '%s'; git config core.fsmonitor '%s; false'" % (CODE, CODE)),
-    "hooks_path_is_not_configured": (repository, ".", "mkdir -p e; %s; git config core.hooksPath e" % (HOOK.replace("{D}", "e") % (CODE, "post-commit", "post-commit"))),
-    "an_include_is_not_configured": (repository, ".", EVIL_CONFIG + " > evil; git config include.path ../evil"),
-    "the_repository_is_not_rebuilt": (repository, ".", "mv .git g2 && cp -r g2 .git && mkdir -p .git/hooks; " + HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit")),
-    "the_repository_is_not_removed_and_made_anew": (repository, ".", "rm -rf .git; git init -q; mkdir -p .git/hooks; " + HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit")),
-    "the_hooks_directory_is_not_renamed_away": (repository, ".", "mv .git/hooks .git/h2; mkdir .git/hooks; " + HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit")),
-    "the_hooks_directory_is_not_made_a_link": (repository, ".", "mkdir e; %s; rm -rf .git/hooks; ln -s ../e .git/hooks" % (HOOK.replace("{D}", "e") % (CODE, "post-commit", "post-commit"))),
-    "the_hooks_directory_is_not_exchanged": (repository, ".", "mkdir e; %s; %s" % (
-        HOOK.replace("{D}", "e") % (CODE, "post-commit", "post-commit"), python("libc.renameat2(-100, b'e', -100, b'.git/hooks', 2)"))),
-    "the_configuration_is_not_exchanged": (repository, ".", EVIL_CONFIG + " > e; " + python("libc.renameat2(-100, b'e', -100, b'.git/config', 2)")),
-    "the_configuration_is_not_renamed_over": (repository, ".", EVIL_CONFIG + " > e; mv -f e .git/config"),
-    "the_configuration_is_not_written_through_a_link": (repository, ".", "ln -s .git/config c; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> c" % CODE),
-    "the_configuration_is_not_written_through_a_hard_link": (repository, ".", "ln .git/config c; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> c" % CODE),
-    "the_git_directory_is_not_exchanged": (repository, ".", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; %s" % (
-        CODE, python("libc.renameat2(-100, b'e', -100, b'.git', 2)"))),
-    "the_git_directory_is_not_made_a_file": (repository, ".", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; mv .git old; echo 'gitdir: e' > .git" % CODE),
-    "the_git_directory_is_not_made_a_link": (repository, ".", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; mv .git old; ln -s e .git" % CODE),
-    "a_common_directory_is_not_named": (repository, ".", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; printf ../e > .git/commondir" % CODE),
-    "worktree_configuration_is_not_made": (lambda y: (repository(y), y.git("config", "extensions.worktreeConfig", "true")), ".",
-                                           "printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' > .git/config.worktree" % CODE),
-    "a_nested_repositorys_hook_is_not_planted": (nested, "deep/a/b/nested", HOOK.replace("{D}", "deep/a/b/nested/.git/hooks") % (CODE, "post-commit", "post-commit")),
-    "a_nested_repositorys_configuration_is_not_changed": (nested, "deep/a/b/nested", "git -C deep/a/b/nested config core.fsmonitor '%s; false'" % CODE),
-    "a_nested_repositorys_parent_is_not_renamed_away": (nested, "deep/a/b/nested", "mv deep/a x; mkdir -p deep/a; cp -r x/b deep/a/b; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> deep/a/b/nested/.git/config" % CODE),
-    "a_worktrees_hook_is_not_planted": (worktree, "wt", HOOK.replace("{D}", ".git/hooks") % (CODE, "post-checkout", "post-checkout")),
-    "a_worktrees_git_file_is_not_replaced": (worktree, "wt", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; rm -f wt/.git; echo 'gitdir: ../e' > wt/.git" % CODE),
-    "a_worktrees_git_file_is_not_written": (worktree, "wt", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; echo \"gitdir: $PWD/e\" > wt/.git" % CODE),
-    "a_worktrees_common_directory_is_not_changed": (worktree, "wt", "cp -r .git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; echo $PWD/e > .git/worktrees/wt/commondir" % CODE),
-    "a_submodules_hook_is_not_planted": (submodule, "sub", HOOK.replace("{D}", ".git/modules/sub/hooks") % (CODE, "post-commit", "post-commit")),
-    "a_submodules_configuration_is_not_changed": (submodule, "sub", "git -C sub config core.fsmonitor '%s; false'" % CODE),
-    "a_submodules_git_file_is_not_replaced": (submodule, "sub", "cp -r .git/modules/sub e; git config -f e/config --unset core.worktree; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; rm -f sub/.git; echo 'gitdir: ../e' > sub/.git" % CODE),
-    "a_configured_hooks_path_is_not_planted_into": (hooks_path, ".", HOOK.replace("{D}", "tools/githooks") % (CODE, "post-commit", "post-commit")),
-    "a_configured_hooks_paths_parent_is_not_replaced": (hooks_path, ".", "mv tools t2; mkdir -p tools/githooks; " + HOOK.replace("{D}", "tools/githooks") % (CODE, "post-commit", "post-commit")),
-    "an_included_configuration_is_not_changed": (included, ".", "printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> conf/shared.gitconfig" % CODE),
-    "an_included_configuration_is_not_replaced": (included, ".", "printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' > e; mv -f e conf/shared.gitconfig" % CODE),
-    "a_linked_git_directorys_hook_is_not_planted": (linked, ".", HOOK.replace("{D}", "real-git/hooks") % (CODE, "post-commit", "post-commit")),
-    "a_linked_git_directorys_configuration_is_not_changed": (linked, ".", "printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> real-git/config" % CODE),
-    "a_git_link_is_not_turned_elsewhere": (linked, ".", "cp -r real-git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; ln -sfn e .git" % CODE),
-    "the_directory_of_a_git_file_is_not_planted_into": (gitfile, ".", HOOK.replace("{D}", "real-git/hooks") % (CODE, "post-commit", "post-commit")),
-    "the_configuration_behind_a_git_file_is_not_changed": (gitfile, ".", "git config core.fsmonitor '%s; false'" % CODE),
-    "a_git_file_is_not_turned_elsewhere": (gitfile, ".", "cp -r real-git e; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config; echo 'gitdir: e' > .git" % CODE),
-    "a_new_repository_brings_no_hook": (repository, "new", "git init -q new; " + HOOK.replace("{D}", "new/.git/hooks") % (CODE, "post-commit", "post-commit")),
-    "a_new_repository_brings_no_running_configuration": (repository, "new", "git init -q new; git -C new config core.fsmonitor '%s; false'" % CODE),
-    "a_repository_that_is_moved_in_brings_no_hook": (repository, "new", "mkdir -p /tmp/n; git init -q /tmp/n/r; %s; cp -r /tmp/n/r new; rm -rf /tmp/n" % (
-        HOOK.replace("{D}", "/tmp/n/r/.git/hooks") % (CODE, "post-commit", "post-commit"))),
-    "a_renamed_tree_brings_no_hook": (repository, "new", "git init -q x; mv x/.git x/dotgit; %s; mv x/dotgit x/.git; mv x new" % (
-        HOOK.replace("{D}", "x/dotgit/hooks") % (CODE, "post-commit", "post-commit"))),
-    "a_bare_repository_in_a_directory_runs_nothing": (repository, "data", "git clone -q --bare . data; " + HOOK.replace("{D}", "data/hooks") % (CODE, "reference-transaction", "reference-transaction")),
-    "a_new_git_file_leads_to_no_hook": (repository, "new", "mkdir new; git init -q --separate-git-dir=e new; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> e/config" % CODE),
-    "a_new_worktree_brings_no_hook": (repository, "new", "git worktree add -q new -b n; mkdir -p .git/worktrees/new/hooks; printf '[core]\\n\\tfsmonitor = \"%s; false\"\\n' >> .git/config" % CODE),
-    "a_late_process_plants_no_hook": (repository, ".", "(sleep 0.3; %s) & sleep 0.6" % (HOOK.replace("{D}", ".git/hooks") % (CODE, "post-commit", "post-commit"))),
-    "an_attribute_file_gets_no_filter": (lambda y: (repository(y), y.git("config", "filter.run.clean", "sh -c \"$(cat $(git rev-parse --show-toplevel)/run.txt)\"")), ".",
-                                         "mkdir -p .git/info; echo '* filter=run' > .git/info/attributes; echo '%s; cat' > run.txt; echo z >> README" % CODE),
+    "a_hook_is_not_planted": (repository, ".", "plant .git/hooks"),
+    "a_sample_hook_is_not_renamed": (repository, ".", "plant . h; mv h .git/hooks/post-commit"),
+    "a_hook_is_not_linked_in": (repository, ".",
+                                "plant . h; ln h .git/hooks/post-commit || ln -s ../../h .git/hooks/post-commit"),
+    "configuration_is_not_appended_to": (repository, ".", "monitor >> .git/config"),
+    "configuration_is_not_set_with_git": (repository, ".", "git config core.fsmonitor 'touch {MARK}; false'"),
+    "a_filter_is_not_configured": (repository, ".",
+                                   "git config filter.f.clean 'touch {MARK}; cat'; touch a.x; echo y >> a.x"),
+    "a_diff_driver_is_not_configured": (repository, ".",
+                                        "git config diff.d.textconv 'touch {MARK}; cat'; echo y >> a.x"),
+    "a_pager_and_an_editor_are_not_configured": (repository, ".", "git config core.sshCommand 'touch {MARK}'; git "
+                                                 "config core.fsmonitor 'touch {MARK}; false'"),
+    "hooks_path_is_not_configured": (repository, ".", "mkdir -p e; plant e; git config core.hooksPath e"),
+    "an_include_is_not_configured": (repository, ".", "monitor > evil; git config include.path ../evil"),
+    "the_repository_is_not_rebuilt": (repository, ".",
+                                      "mv .git g2 && cp -r g2 .git && mkdir -p .git/hooks; plant .git/hooks"),
+    "the_repository_is_not_removed_and_made_anew": (repository, ".",
+                                                    "rm -rf .git; git init -q; mkdir -p .git/hooks; plant .git/hooks"),
+    "the_hooks_directory_is_not_renamed_away": (repository, ".",
+                                                "mv .git/hooks .git/h2; mkdir .git/hooks; plant .git/hooks"),
+    "the_hooks_directory_is_not_made_a_link": (repository, ".",
+                                               "mkdir e; plant e; rm -rf .git/hooks; ln -s ../e .git/hooks"),
+    "the_hooks_directory_is_not_exchanged": (repository, ".", "mkdir e; plant e; "
+                                             + python("libc.renameat2(-100, b'e', -100, b'.git/hooks', 2)")),
+    "the_configuration_is_not_exchanged": (repository, ".", "monitor > e; "
+                                           + python("libc.renameat2(-100, b'e', -100, b'.git/config', 2)")),
+    "the_configuration_is_not_renamed_over": (repository, ".", "monitor > e; mv -f e .git/config"),
+    "the_configuration_is_not_written_through_a_link": (repository, ".", "ln -s .git/config c; monitor >> c"),
+    "the_configuration_is_not_written_through_a_hard_link": (repository, ".", "ln .git/config c; monitor >> c"),
+    "the_git_directory_is_not_exchanged": (repository, ".", "cp -r .git e; monitor >> e/config; "
+                                           + python("libc.renameat2(-100, b'e', -100, b'.git', 2)")),
+    "the_git_directory_is_not_made_a_file": (repository, ".",
+                                             "cp -r .git e; monitor >> e/config; mv .git old; echo 'gitdir: e' > .git"),
+    "the_git_directory_is_not_made_a_link": (repository, ".",
+                                             "cp -r .git e; monitor >> e/config; mv .git old; ln -s e .git"),
+    "a_common_directory_is_not_named": (repository, ".",
+                                        "cp -r .git e; monitor >> e/config; printf ../e > .git/commondir"),
+    "worktree_configuration_is_not_made": (lambda y: (repository(y), y.git("config", "extensions.worktreeConfig",
+        "true")), ".",
+                                           "monitor > .git/config.worktree"),
+    "a_nested_repositorys_hook_is_not_planted": (nested, "deep/a/b/nested", "plant deep/a/b/nested/.git/hooks"),
+    "a_nested_repositorys_configuration_is_not_changed": (nested, "deep/a/b/nested",
+        "git -C deep/a/b/nested config core.fsmonitor 'touch {MARK}; false'"),
+    "a_nested_repositorys_parent_is_not_renamed_away": (nested, "deep/a/b/nested", "mv deep/a x; mkdir -p deep/a; cp "
+                                                        "-r x/b deep/a/b; monitor >> deep/a/b/nested/.git/config"),
+    "a_worktrees_hook_is_not_planted": (worktree, "wt", "plant .git/hooks post-checkout"),
+    "a_worktrees_git_file_is_not_replaced": (worktree, "wt", "cp -r .git e; monitor >> e/config; rm -f wt/.git; echo "
+                                             "'gitdir: ../e' > wt/.git"),
+    "a_worktrees_git_file_is_not_written": (worktree, "wt",
+                                            "cp -r .git e; monitor >> e/config; echo \"gitdir: $PWD/e\" > wt/.git"),
+    "a_worktrees_common_directory_is_not_changed": (worktree, "wt", "cp -r .git e; monitor >> e/config; echo $PWD/e > "
+                                                    ".git/worktrees/wt/commondir"),
+    "a_submodules_hook_is_not_planted": (submodule, "sub", "plant .git/modules/sub/hooks"),
+    "a_submodules_configuration_is_not_changed": (submodule, "sub",
+                                                  "git -C sub config core.fsmonitor 'touch {MARK}; false'"),
+    "a_submodules_git_file_is_not_replaced": (submodule, "sub", "cp -r .git/modules/sub e; git config -f e/config "
+                                              "--unset core.worktree; monitor >> e/config; rm -f sub/.git; echo "
+                                              "'gitdir: ../e' > sub/.git"),
+    "a_configured_hooks_path_is_not_planted_into": (hooks_path, ".", "plant tools/githooks"),
+    "a_configured_hooks_paths_parent_is_not_replaced": (hooks_path, ".",
+                                                        "mv tools t2; mkdir -p tools/githooks; plant tools/githooks"),
+    "an_included_configuration_is_not_changed": (included, ".", "monitor >> conf/shared.gitconfig"),
+    "an_included_configuration_is_not_replaced": (included, ".", "monitor > e; mv -f e conf/shared.gitconfig"),
+    "a_linked_git_directorys_hook_is_not_planted": (linked, ".", "plant real-git/hooks"),
+    "a_linked_git_directorys_configuration_is_not_changed": (linked, ".", "monitor >> real-git/config"),
+    "a_git_link_is_not_turned_elsewhere": (linked, ".", "cp -r real-git e; monitor >> e/config; ln -sfn e .git"),
+    "the_directory_of_a_git_file_is_not_planted_into": (gitfile, ".", "plant real-git/hooks"),
+    "the_configuration_behind_a_git_file_is_not_changed": (gitfile, ".",
+        "git config core.fsmonitor 'touch {MARK}; false'"),
+    "a_git_file_is_not_turned_elsewhere": (gitfile, ".",
+                                           "cp -r real-git e; monitor >> e/config; echo 'gitdir: e' > .git"),
+    "a_new_repository_brings_no_hook": (repository, "new", "git init -q new; plant new/.git/hooks"),
+    "a_new_repository_brings_no_running_configuration": (repository, "new",
+        "git init -q new; git -C new config core.fsmonitor 'touch {MARK}; false'"),
+    "a_repository_that_is_moved_in_brings_no_hook": (repository, "new", "mkdir -p /tmp/n; git init -q /tmp/n/r; plant "
+                                                     "/tmp/n/r/.git/hooks; cp -r /tmp/n/r new; rm -rf /tmp/n"),
+    "a_renamed_tree_brings_no_hook": (repository, "new", "git init -q x; mv x/.git x/dotgit; plant x/dotgit/hooks; mv "
+                                      "x/dotgit x/.git; mv x new"),
+    "a_bare_repository_in_a_directory_runs_nothing": (repository, "data", "git clone -q --bare . data; plant "
+                                                      "data/hooks reference-transaction"),
+    "a_new_git_file_leads_to_no_hook": (repository, "new",
+                                        "mkdir new; git init -q --separate-git-dir=e new; monitor >> e/config"),
+    "a_new_worktree_brings_no_hook": (repository, "new", "git worktree add -q new -b n; mkdir -p "
+                                      ".git/worktrees/new/hooks; monitor >> .git/config"),
+    "a_late_process_plants_no_hook": (repository, ".", "(sleep 0.3; plant .git/hooks) & sleep 0.6"),
+    "an_attribute_file_gets_no_filter": (lambda y: (repository(y), y.git("config", "filter.run.clean",
+        "sh -c \"$(cat $(git rev-parse --show-toplevel)/run.txt)\"")), ".",
+                                         "mkdir -p .git/info; echo '* filter=run' > .git/info/attributes; echo 'touch "
+                                         "{MARK}; cat' > run.txt; echo z >> README"),
 }
 
 
@@ -150,26 +183,29 @@ def define_git(name, fixture, where, line):
             host_works(yard, where)
             return os.path.lexists(mark)
 
-        escapes(yard, fill(line, MARK=mark), landed, setup=lambda: fixture(yard))
+        escapes(yard, fill(SHELL + line, MARK=mark), landed, setup=lambda: fixture(yard))
     named(name, what_git_runs_stays_ours)
 
 
 for name, (fixture, where, line) in GIT.items():
     define_git(name, fixture, where, line)
 
-# Files of editors, agents and tools. Each is tried twice: not there before (then not after), and there (then unchanged).
+# Files of editors, agents and tools, tried where they are not there before (then not after) and where they are.
 FILES = [".gitmodules", ".vscode/tasks.json", ".vscode/settings.json", ".vscode/launch.json", ".claude/settings.json",
-         ".claude/settings.local.json", ".claude/commands/x.md", ".codex/config.toml", ".mcp.json", ".envrc", "bawn.yaml", "bawn.json",
-         "sub/.vscode/tasks.json", "sub/.claude/settings.json", "sub/.envrc", "sub/.mcp.json", ".cursor/mcp.json", ".idea/workspace.xml"]
-MAYBE = {".cursor/mcp.json", ".idea/workspace.xml"}  # "and so on" of the documentation: editor and agent settings all the same
+         ".claude/settings.local.json", ".claude/commands/x.md", ".codex/config.toml", ".mcp.json", ".envrc",
+         "bawn.yaml", "bawn.json",
+         "sub/.vscode/tasks.json", "sub/.claude/settings.json", "sub/.envrc", "sub/.mcp.json", ".cursor/mcp.json",
+         ".idea/workspace.xml"]
 
 
 def define_new(path):
     def after_the_run_it_is_not_there(yard):
         yard.git("init", "-q")
         escapes(yard, "mkdir -p $(dirname {P}) && echo pwn > {P}".replace("{P}", path),
-                lambda r: yard.exists(path) and os.path.getsize(yard.path(path)), setup=lambda: yard.call(["rm", "-rf", path.split("/")[0]]))
-    named("after_the_run_there_is_no_new_" + path.lstrip(".").replace("/.", "_").replace("/", "_").replace(".", "_"), after_the_run_it_is_not_there)
+                lambda r: yard.exists(path) and os.path.getsize(yard.path(path)), setup=lambda: yard.call(["rm", "-rf",
+                path.split("/")[0]]))
+    named("after_the_run_there_is_no_new_" + path.lstrip(".").replace("/.", "_").replace("/", "_").replace(".", "_"),
+          after_the_run_it_is_not_there)
 
 
 def define_existing(path):
@@ -179,25 +215,29 @@ def define_existing(path):
         top = path.split("/")[0]
 
         def setup():
-            yard.call(["rm", "-rf", top, "x"])
+            yard.call(["rm", "-rf", top, "x", "n"])
             yard.write(path, ours)
 
         for line in ("echo pwn > {P}", "echo pwn >> {P}", "rm -f {P}; echo pwn > {P}", "echo pwn > n; mv -f n {P}",
                      "mv {T} x; mkdir -p $(dirname {P}); echo pwn > {P}", "ln {P} n; echo pwn >> n"):
-            escapes(yard, line.replace("{P}", path).replace("{T}", top), lambda r: not yard.exists(path) or "pwn" in yard.read(path), setup=setup)
-    named("nothing_changes_an_existing_" + path.lstrip(".").replace("/.", "_").replace("/", "_").replace(".", "_"), it_keeps_its_content)
+            escapes(yard, line.replace("{P}", path).replace("{T}", top), lambda r: not yard.exists(path)
+                    or "pwn" in yard.read(path), setup=setup)
+    named("nothing_changes_an_existing_" + path.lstrip(".").replace("/.", "_").replace("/", "_").replace(".", "_"),
+          it_keeps_its_content)
 
 
 for path in FILES:
     define_new(path)
-for path in (".gitmodules", ".vscode/tasks.json", ".claude/settings.json", ".mcp.json", ".envrc", "bawn.yaml", "sub/.vscode/tasks.json"):
+for path in (".gitmodules", ".vscode/tasks.json", ".claude/settings.json", ".mcp.json", ".envrc", "bawn.yaml",
+             "sub/.vscode/tasks.json"):
     define_existing(path)
 
 
 @test
 def a_protected_name_made_by_renaming_is_not_there_after(yard):
     yard.git("init", "-q")
-    escapes(yard, "mkdir x; echo '{}' > x/tasks.json; mv x .vscode", lambda r: yard.exists(".vscode/tasks.json"), setup=lambda: yard.call(["rm", "-rf", ".vscode", "x"]))
+    escapes(yard, "mkdir x; echo '{}' > x/tasks.json; mv x .vscode", lambda r: yard.exists(".vscode/tasks.json"),
+            setup=lambda: yard.call(["rm", "-rf", ".vscode", "x"]))
 
 
 @test
@@ -211,21 +251,26 @@ def a_protected_name_made_as_a_link_is_not_there_after(yard):
 @test
 def a_protected_name_in_a_tree_that_is_moved_in_is_not_there_after(yard):
     yard.git("init", "-q")
-    escapes(yard, "mkdir -p /tmp/t/deep/.vscode; echo '{}' > /tmp/t/deep/.vscode/tasks.json; cp -r /tmp/t tree; mkdir u; mv tree u/tree; rm -rf /tmp/t",
-            lambda r: yard.exists("u/tree/deep/.vscode/tasks.json"), setup=lambda: yard.call(["rm", "-rf", "tree", "u"]))
+    escapes(yard, "mkdir -p /tmp/t/deep/.vscode; echo '{}' > /tmp/t/deep/.vscode/tasks.json; cp -r /tmp/t tree; mkdir "
+            "u; mv tree u/tree; rm -rf /tmp/t",
+            lambda r: yard.exists("u/tree/deep/.vscode/tasks.json"), setup=lambda: yard.call(["rm", "-rf", "tree",
+            "u"]))
 
 
 @test
 def many_new_directories_do_not_hide_a_protected_name(yard):
     yard.git("init", "-q")
-    escapes(yard, "for i in $(seq 300); do mkdir -p d$i/a/b; done; mkdir -p d299/a/b/.vscode; echo '{}' > d299/a/b/.vscode/tasks.json; echo e > d7/a/.envrc",
-            lambda r: yard.exists("d299/a/b/.vscode/tasks.json") or yard.exists("d7/a/.envrc"), setup=lambda: yard.call(["sh", "-c", "rm -rf d*"]))
+    escapes(yard, "for i in $(seq 300); do mkdir -p d$i/a/b; done; mkdir -p d299/a/b/.vscode; echo '{}' > "
+            "d299/a/b/.vscode/tasks.json; echo e > d7/a/.envrc",
+            lambda r: yard.exists("d299/a/b/.vscode/tasks.json") or yard.exists("d7/a/.envrc"),
+            setup=lambda: yard.call(["sh", "-c", "rm -rf d*"]))
 
 
 @test
 def an_unreadable_directory_does_not_hide_a_protected_name(yard):
     yard.git("init", "-q")
-    escapes(yard, "mkdir -p d/e; chmod 333 d; echo e > d/.envrc; mkdir d/.vscode; echo '{}' > d/.vscode/tasks.json; chmod 0 d",
+    escapes(yard, "mkdir -p d/e; chmod 333 d; echo e > d/.envrc; mkdir d/.vscode; echo '{}' > d/.vscode/tasks.json; "
+            "chmod 0 d",
             lambda r: yard.call(["sh", "-c", "chmod 755 d; test -e d/.envrc || test -e d/.vscode/tasks.json"]).rc == 0,
             setup=lambda: yard.call(["sh", "-c", "chmod -f 755 d; rm -rf d"]))
 
@@ -247,9 +292,11 @@ def rules_of_the_policys_own_protect_files(yard):
         def setup():
             yard.write(path, "ours\n")
 
-        escapes(yard, "echo pwn >> {P}; echo pwn > n; mv -f n {P}".replace("{P}", path), lambda r: "pwn" in yard.read(path),
+        escapes(yard, "echo pwn >> {P}; echo pwn > n; mv -f n {P}".replace("{P}", path),
+                lambda r: "pwn" in yard.read(path),
                 ("-p", "policy.yaml"), setup=setup)
-    check(yard.run("cat Makefile ci/build.sh", "-p", "policy.yaml").out == "ours\nours\n", "protected files cannot be read")
+    check(yard.run("cat Makefile ci/build.sh", "-p", "policy.yaml").out == "ours\nours\n",
+          "protected files cannot be read")
 
 
 @test
@@ -257,11 +304,12 @@ def strict_protects_names_that_spin(yard):
     """With files.strict a protected name never exists, not even for a moment: a watcher outside spins on it."""
     yard.git("init", "-q")
     watch = python("""
-end = time.time() + 2
+end = time.time() + 5
 while time.time() < end and not os.path.exists('{W}/stop'):
     if os.path.lexists('{W}/.envrc'): print('SEEN'); break
 """, W=yard.workspace)
-    attack = "for i in 1 2 3 4 5 6 7 8 9 10; do echo e > .envrc; mkdir .vscode; done 2>/dev/null; touch stop; true"
+    attack = ("sleep 0.5; for i in 1 2 3 4 5 6 7 8 9 10; do echo e > .envrc; mkdir .vscode; done 2>/dev/null; touch "
+              "stop; true")
     both = "%s & %s; wait" % (watch, attack)
     check("SEEN" in yard.outside(both).out, "positive control: the watcher does not see the name")
     yard.call(["rm", "-rf", ".envrc", ".vscode", "stop"])
@@ -270,7 +318,8 @@ while time.time() < end and not os.path.exists('{W}/stop'):
     r = yard.run(attack, "--set", "files.strict=true")
     out = p.communicate(timeout=30)[0]
     check(r.rc == 0, "the attack did not run", r)
-    check(b"SEEN" not in out and not yard.exists(".envrc") and not yard.exists(".vscode"), "the protected name was there for a moment", r)
+    check(b"SEEN" not in out and not yard.exists(".envrc") and not yard.exists(".vscode"),
+          "the protected name was there for a moment", r)
 
 
 @test

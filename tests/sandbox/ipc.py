@@ -19,9 +19,11 @@ def system_v_shared_memory_of_the_host_is_not_attached(yard):
     shm = libc.shmget(KEY, 4096, 0o1666)
     try:
         ctypes.memmove(libc.shmat(shm, None, 0), SECRET, len(SECRET))
-        escapes(yard, python("libc.shmat.restype = ctypes.c_void_p\ni = libc.shmget({K}, 0, 0)\nif i >= 0: print(ctypes.string_at(libc.shmat(i, None, 0), 9))", K=KEY),
+        escapes(yard, python("libc.shmat.restype = ctypes.c_void_p\ni = libc.shmget({K}, 0, 0)\nif i >= 0: "
+                             "print(ctypes.string_at(libc.shmat(i, None, 0), 9))", K=KEY),
                 lambda r: "IPCSECRET" in r.out, (), SEE_ALL)
-        escapes(yard, python("libc.shmat.restype = ctypes.c_void_p\nprint(ctypes.string_at(libc.shmat({I}, None, 0), 9))", I=shm), lambda r: "IPCSECRET" in r.out)
+        escapes(yard, python("libc.shmat.restype = ctypes.c_void_p\nprint(ctypes.string_at(libc.shmat({I}, None, 0), "
+                             "9))", I=shm), lambda r: "IPCSECRET" in r.out)
         escapes(yard, "cat /proc/sysvipc/shm; ipcs -m", lambda r: str(KEY) in r.out or "%08x" % KEY in r.out)
     finally:
         libc.shmctl(shm, 0, None)
@@ -32,9 +34,11 @@ def system_v_queues_and_semaphores_of_the_host_are_not_used(yard):
     queue, sem = libc.msgget(KEY, 0o1666), libc.semget(KEY, 1, 0o1666)
     try:
         escapes(yard, python("print('FOUND' if libc.msgget({K}, 0) >= 0 else '')", K=KEY), lambda r: "FOUND" in r.out)
-        escapes(yard, python("print('FOUND' if libc.semget({K}, 0, 0) >= 0 else '')", K=KEY), lambda r: "FOUND" in r.out)
+        escapes(yard, python("print('FOUND' if libc.semget({K}, 0, 0) >= 0 else '')", K=KEY),
+                lambda r: "FOUND" in r.out)
         yard.run(python("libc.msgctl({Q}, 0, None); libc.semctl({S}, 0, 0)", Q=queue, S=sem))
-        check(libc.msgget(KEY, 0) == queue and libc.semget(KEY, 0, 0) == sem, "a queue or semaphore of the host was removed")
+        check(libc.msgget(KEY, 0) == queue and libc.semget(KEY, 0, 0) == sem,
+              "a queue or semaphore of the host was removed")
     finally:
         libc.msgctl(queue, 0, None)
         libc.semctl(sem, 0, 0)
@@ -65,7 +69,8 @@ def message_queues_of_the_host_are_not_opened(yard):
     if q < 0:
         skip("no POSIX message queues here")
     try:
-        escapes(yard, python("m = ctypes.CDLL('librt.so.1')\nprint('OPENED' if m.mq_open(b'{N}', 2) >= 0 else '')", N=name.decode()), lambda r: "OPENED" in r.out)
+        escapes(yard, python("m = ctypes.CDLL('librt.so.1')\nprint('OPENED' if m.mq_open(b'{N}', 2) >= 0 else '')",
+                             N=name.decode()), lambda r: "OPENED" in r.out)
     finally:
         os.close(q)
         mq.mq_unlink(name)
@@ -92,7 +97,8 @@ def reach(yard, address, kind, codes, policies):
 def abstract_sockets_of_the_host_are_not_reached(yard):
     for kind, name in sockets(None):
         codes = [CONNECT] + ([SENDTO, SENDMSG, PAIR] if kind == socket.SOCK_DGRAM else [])
-        reach(yard, "\0bawn-test-%s-%d" % (name, os.getpid()), kind, codes, [(), SEE_ALL, ("--set", "network.mode=open")])
+        reach(yard, "\0bawn-test-%s-%d" % (name, os.getpid()), kind, codes, [(), SEE_ALL, ("--set",
+            "network.mode=open")])
 
 
 @test
@@ -119,9 +125,12 @@ def sockets_in_shared_places_are_not_reached(yard):
 
 @test
 def sockets_of_well_known_services_are_not_there(yard):
-    r = yard.run("for s in /run/docker.sock /var/run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock /run/dbus/system_bus_socket /run/systemd/private "
-                 "/run/systemd/journal/socket /run/systemd/notify /run/user/$(id -u)/bus /run/user/$(id -u)/systemd/private /run/user/$(id -u)/wayland-0 /tmp/.X11-unix/X0 /run/snapd.socket "
-                 "/run/udev/control /run/nscd/socket /run/cups/cups.sock /run/acpid.socket /dev/log; do test -e $s && echo SEEN $s; done; find /run -type s 2>/dev/null; true", *SEE_ALL)
+    r = yard.run("for s in /run/docker.sock /var/run/docker.sock /run/containerd/containerd.sock "
+                 "/run/podman/podman.sock /run/dbus/system_bus_socket /run/systemd/private "
+                 "/run/systemd/journal/socket /run/systemd/notify /run/user/$(id -u)/bus /run/user/$(id "
+                 "-u)/systemd/private /run/user/$(id -u)/wayland-0 /tmp/.X11-unix/X0 /run/snapd.socket "
+                 "/run/udev/control /run/nscd/socket /run/cups/cups.sock /run/acpid.socket /dev/log; do test -e $s && "
+                 "echo SEEN $s; done; find /run -type s 2>/dev/null; true", *SEE_ALL)
     check(r.rc == 0 and r.out == "", "sockets of services of the host are seen", r)
 
 
@@ -166,7 +175,8 @@ int main(int argc, char **argv)
 """)
     path = yard.workspace + "/s.sock"
     with Service(socket.AF_UNIX, socket.SOCK_STREAM, path) as s:
-        escapes(yard, program + " " + path, lambda r: s.reached(), setup=s.forget, optional="this kernel has no 32-bit calls")
+        escapes(yard, program + " " + path, lambda r: s.reached(), setup=s.forget,
+                optional="this kernel has no 32-bit calls")
 
 
 @test
@@ -179,7 +189,9 @@ def datagram_pairs_are_refused_and_stream_pairs_work(yard):
 
 def with_inherited(yard, fds, line, *options):
     """Runs with these descriptors at 7, 8, …, as a careless launcher leaves them open."""
-    launcher = "import os, sys\nfor i, f in enumerate(map(int, sys.argv[1].split(','))): os.dup2(f, 40 + i)\nfor i in range(len(sys.argv[1].split(','))): os.dup2(40 + i, 7 + i); os.close(40 + i)\nos.execvp(sys.argv[2], sys.argv[2:])"
+    launcher = ("import os, sys\nfor i, f in enumerate(map(int, sys.argv[1].split(','))): os.dup2(f, 40 + i)\nfor i in "
+                "range(len(sys.argv[1].split(','))): os.dup2(40 + i, 7 + i); os.close(40 + i)\nos.execvp(sys.argv[2], "
+                "sys.argv[2:])")
     base = ["python3", "-c", launcher, ",".join(map(str, fds))]
     outside = yard.call(base + ["sh", "-c", line], pass_fds=fds)
     inside = yard.call(base + [yard.binary, "run", *options, "--", "sh", "-c", line], pass_fds=fds)
@@ -206,7 +218,8 @@ def inherited_directories_are_closed(yard):
         fds = [os.open(out, os.O_RDONLY), os.open("/", os.O_PATH)]
         outside_dir(yard)
         fds = [os.open(out, os.O_RDONLY), os.open("/", os.O_PATH)]
-        line = python("try: os.open('pwn', os.O_CREAT | os.O_WRONLY, dir_fd=7); print('MADE')\nexcept OSError: pass\ntry: os.fchdir(8); print('THERE')\nexcept OSError: pass")
+        line = python("try: os.open('pwn', os.O_CREAT | os.O_WRONLY, dir_fd=7); print('MADE')\nexcept OSError: "
+                      "pass\ntry: os.fchdir(8); print('THERE')\nexcept OSError: pass")
         outside, inside = with_inherited(yard, fds, line, *options)
         check("MADE\nTHERE" in outside.out, "positive control", outside)
         check("MADE" not in inside.out and "THERE" not in inside.out, "an inherited directory was used", inside)
@@ -229,7 +242,8 @@ def inherited_sockets_are_closed(yard):
 @test
 def no_descriptor_but_the_three_is_open_inside(yard):
     r0, w0 = os.pipe()
-    fds = [r0, w0, os.open("/", os.O_PATH), os.open("/proc/self/ns/net", os.O_RDONLY), os.open("/dev/null", os.O_RDWR), os.memfd_create("m")]
+    fds = [r0, w0, os.open("/", os.O_PATH), os.open("/proc/self/ns/net", os.O_RDONLY), os.open("/dev/null", os.O_RDWR),
+           os.memfd_create("m")]
     outside, inside = with_inherited(yard, fds, "ls /proc/self/fd; ls /proc/$$/fd", *SEE_ALL)
     check("9" in outside.out.split(), "positive control", outside)
     check(set(inside.out.split()) <= {"0", "1", "2", "3"}, "descriptors inside", inside)
@@ -240,12 +254,14 @@ def no_descriptor_but_the_three_is_open_inside(yard):
 @test
 def the_descriptor_of_events_is_not_inside(yard):
     r, w = os.pipe()
-    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "sh", "-c", "ls -l /proc/$$/fd; echo forged >&%d" % w], cwd=yard.workspace, env=yard.env,
+    p = subprocess.run([yard.binary, "run", "--json=%d" % w, "--", "sh", "-c",
+                        "ls -l /proc/$$/fd; echo for''ged >&%d" % w], cwd=yard.workspace, env=yard.env,
                        pass_fds=[w], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
     os.close(w)
     with os.fdopen(r) as f:
         events = f.read()
-    check("run.started" in events and "forged" not in events, "the events' descriptor is open inside\n%s\n%s" % (events, p.stderr.decode()))
+    check("run.started" in events and "forged" not in events, "the events' descriptor is open inside\n%s\n%s" % (events,
+        p.stderr.decode()))
 
 
 ADD_KEY = """
@@ -281,13 +297,32 @@ for ring in (-3, -4, -5):
                 inside = yard.call(start + [yard.binary, "run", *options, "--", "sh", "-c", get])
                 check(inside.rc != 125 and "KEYSECRET" not in inside.out, "a key of ring %s was read" % ring, inside)
     finally:
-        yard.outside(python(ADD_KEY + "for ring in (-4, -5):\n k = call(ctl, 10, ring, b'user', b'bawn-key', 0)\n if k > 0: call(ctl, 9, k, ring)"))
+        yard.outside(python(ADD_KEY + "for ring in (-4, -5):\n k = call(ctl, 10, ring, b'user', b'bawn-key', 0)\n if k "
+                            "> 0: call(ctl, 9, k, ring)"))
 
 
 @test
 def the_environment_names_no_agent(yard):
-    env = {"SSH_AUTH_SOCK": "/tmp/x/agent", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/x", "DISPLAY": ":0", "WAYLAND_DISPLAY": "wayland-0", "XAUTHORITY": "/x",
-           "GPG_AGENT_INFO": "x", "AWS_SECRET_ACCESS_KEY": "x", "TMUX": "/tmp/t,1,0", "DOCKER_HOST": "unix:///x", "GITHUB_TOKEN": "x", "LD_PRELOAD": "", "BASH_ENV": "/x"}
+    env = {"SSH_AUTH_SOCK": "/tmp/x/agent", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/x", "DISPLAY": ":0",
+           "WAYLAND_DISPLAY": "wayland-0", "XAUTHORITY": "/x",
+           "GPG_AGENT_INFO": "x", "AWS_SECRET_ACCESS_KEY": "x", "TMUX": "/tmp/t,1,0", "DOCKER_HOST": "unix:///x",
+               "GITHUB_TOKEN": "x", "LD_PRELOAD": "", "BASH_ENV": "/x"}
     check(all(n in yard.outside("env", env=env).out for n in env), "positive control")
     r = yard.run("env", env=env)
     check(r.rc == 0 and not [n for n in env if n + "=" in r.out], "names of agents and secrets are passed in", r)
+
+
+@test
+def a_socket_that_the_host_makes_during_the_run_is_not_reached(yard):
+    import threading
+    path = yard.workspace + "/late.sock"
+    made = []
+    line = "sleep 1; " + python(CONNECT, A=repr(path), T=1)
+    timer = threading.Timer(0.4, lambda: made.append(Service(socket.AF_UNIX, socket.SOCK_STREAM, path)))
+    timer.start()
+    r = yard.run(line)
+    timer.join()
+    with made[0] as s:
+        check(r.rc != 125 and not s.reached(), "a socket that appeared later was reached", r)
+        yard.outside(line)
+        check(s.reached(), "positive control")

@@ -29,23 +29,27 @@ def servers_of_the_host_are_not_reached_by_tcp(yard):
     line = "s = socket.create_connection(({H!r}, {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)"
     for family, address in addresses():
         with Service(family, socket.SOCK_STREAM, (address, 0)) as s:
-            escapes(yard, python(line.replace("{H!r}", repr(address)), P=s.address[1]), lambda r: s.reached(), *POLICIES, setup=s.forget)
+            escapes(yard, python(line.replace("{H!r}", repr(address)), P=s.address[1]), lambda r: s.reached(),
+                    *POLICIES, setup=s.forget)
 
 
 @test
 def servers_of_the_host_are_not_reached_by_udp(yard):
     for family, address in addresses():
         with Service(family, socket.SOCK_DGRAM, (address, 0)) as s:
-            for code in ("socket.socket({F}, 2).sendto(b'TAG', ({H}, {P}))", "s = socket.socket({F}, 2); s.connect(({H}, {P})); s.send(b'TAG')",
+            for code in ("socket.socket({F}, 2).sendto(b'TAG', ({H}, {P}))",
+                         "s = socket.socket({F}, 2); s.connect(({H}, {P})); s.send(b'TAG')",
                          "socket.socket({F}, 2).sendmsg([b'TAG'], [], 0, ({H}, {P}))"):
-                escapes(yard, python(code, F=int(family), H=repr(address), P=s.address[1]), lambda r: s.reached(), *POLICIES, setup=s.forget)
+                escapes(yard, python(code, F=int(family), H=repr(address), P=s.address[1]), lambda r: s.reached(),
+                        *POLICIES, setup=s.forget)
 
 
 @test
 def other_spellings_of_the_loopback_do_not_lead_to_it(yard):
     with Service(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as s:
         for host in ("localhost", "127.1", "0", "0.0.0.0", "2130706433", "::ffff:127.0.0.1"):
-            escapes(yard, python("s = socket.create_connection(({H}, {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)", H=repr(host), P=s.address[1]),
+            escapes(yard, python("s = socket.create_connection(({H}, {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)",
+                                 H=repr(host), P=s.address[1]),
                     lambda r: s.reached(), setup=s.forget)
 
 
@@ -53,10 +57,12 @@ def other_spellings_of_the_loopback_do_not_lead_to_it(yard):
 def shells_and_clients_do_not_reach_the_host(yard):
     with Service(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0), b"HTTP/1.0 200 OK\r\n\r\nHELLO\n") as s:
         port = s.address[1]
-        escapes(yard, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; echo TAG >&3; cat <&3'" % port, lambda r: s.reached(), *POLICIES, setup=s.forget)
+        escapes(yard, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; echo TAG >&3; cat <&3'" % port, lambda r: s.reached(),
+                *POLICIES, setup=s.forget)
         need("curl")
         escapes(yard, "curl -s -m 2 http://127.0.0.1:%d/TAG" % port, lambda r: s.reached(), *POLICIES, setup=s.forget)
-        escapes(yard, "env HTTP_PROXY=http://127.0.0.1:%d http_proxy=http://127.0.0.1:%d curl -s -m 2 http://example.org/TAG" % (port, port), lambda r: s.reached(), setup=s.forget)
+        escapes(yard, "env HTTP_PROXY=http://127.0.0.1:%d http_proxy=http://127.0.0.1:%d curl -s -m 2 "
+                "http://example.org/TAG" % (port, port), lambda r: s.reached(), setup=s.forget)
 
 
 @test
@@ -74,21 +80,26 @@ s = socket.socket(2, 2); s.settimeout(1); s.sendto(q, ('127.0.0.1', {P}))
 
 @test
 def only_the_loopback_interface_is_there(yard):
-    r = yard.run("ls /sys/class/net; grep -o '^ *[a-z0-9]*:' /proc/net/dev; cat /proc/net/route | tail -n +2; cat /proc/net/arp | tail -n +2", *SEE_ALL)
-    check(r.rc == 0 and set(w.strip(":") for w in r.out.split()) == {"lo"}, "interfaces, routes or neighbours of the host are seen", r)
+    r = yard.run("ls /sys/class/net; grep -o '^ *[a-z0-9]*:' /proc/net/dev; cat /proc/net/route | tail -n +2; cat "
+                 "/proc/net/arp | tail -n +2", *SEE_ALL)
+    check(r.rc == 0 and set(w.strip(":") for w in r.out.split()) == {"lo"},
+          "interfaces, routes or neighbours of the host are seen", r)
 
 
 @test
 def connections_of_the_host_are_not_listed(yard):
-    with Service(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as s, Service(socket.AF_UNIX, socket.SOCK_STREAM, "\0bawn-list-%d" % os.getpid()):
+    with Service(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as s, Service(socket.AF_UNIX, socket.SOCK_STREAM,
+            "\0bawn-list-%d" % os.getpid()):
         mark = "%04X" % s.address[1]
-        escapes(yard, "cat /proc/net/tcp /proc/net/unix; cat /proc/self/net/tcp", lambda r: ":" + mark in r.out or "bawn-list" in r.out, *POLICIES)
+        escapes(yard, "cat /proc/net/tcp /proc/net/unix; cat /proc/self/net/tcp", lambda r: ":" + mark in r.out
+                or "bawn-list" in r.out, *POLICIES)
 
 
 @test
 def a_server_inside_is_not_on_the_host(yard):
     import threading
-    line = python("s = socket.create_server(('', {P})); s.settimeout(1.5)\ntry: s.accept(); print('VISITED')\nexcept OSError: print('ALONE')")
+    line = python("s = socket.create_server(('', {P})); s.settimeout(1.5)\ntry: s.accept(); print('VISITED')\nexcept "
+                  "OSError: print('ALONE')")
     probe = socket.create_server(("127.0.0.1", 0))
     port = probe.getsockname()[1]
     probe.close()
@@ -108,7 +119,8 @@ def a_server_inside_is_not_on_the_host(yard):
         t.start()
         r = (yard.outside if outside else yard.run)(line.replace("{P}", str(port)))
         t.join()
-        check(("VISITED" if outside else "ALONE") in r.out, "positive control" if outside else "the host reached a server inside", r)
+        check(("VISITED" if outside else "ALONE") in r.out,
+              "positive control" if outside else "the host reached a server inside", r)
 
 
 @test
@@ -131,7 +143,9 @@ for family in range(1, 50):
 @test
 def raw_ping_and_odd_protocols_do_not_open(yard):
     line = python("""
-for family, kind, protocol in ((2, 3, 1), (2, 3, 255), (2, 3, 6), (10, 3, 58), (2, 10, 0), (17, 3, 768), (17, 2, 768), (2, 2, 1), (10, 2, 58), (2, 2, 136), (2, 1, 262), (2, 1, 132), (2, 5, 132), (2, 6, 33), (43, 1, 0)):
+for family, kind, protocol in ((2, 3, 1), (2, 3, 255), (2, 3, 6), (10, 3, 58), (2, 10, 0), (17, 3, 768), (17, 2, 768),
+                               (2, 2, 1), (10, 2, 58), (2, 2, 136), (2, 1, 262), (2, 1, 132), (2, 5, 132), (2, 6, 33),
+                               (43, 1, 0)):
     try: socket.socket(family, kind, protocol).close(); print('OPEN', family, kind, protocol)
     except OSError: pass
 """)
@@ -153,13 +167,15 @@ for p in range(0, 23):
 @test
 def interfaces_and_routes_cannot_be_made(yard):
     need("ip")
-    r = yard.run("ip link add d0 type dummy && echo MADE; ip addr add 192.0.2.1/32 dev lo && echo MADE; ip route add default dev lo && echo MADE; ip netns add x && echo MADE; ip link set lo down && echo MADE; true")
+    r = yard.run("ip link add d0 type dummy && echo MADE; ip addr add 192.0.2.1/32 dev lo && echo MADE; ip route add "
+                 "default dev lo && echo MADE; ip netns add x && echo MADE; ip link set lo down && echo MADE; true")
     check(r.rc == 0 and "MADE" not in r.out, "the network inside can be configured", r)
 
 
 @test
 def the_network_namespace_cannot_be_left(yard):
-    r = yard.run("readlink /proc/self/ns/net; for p in /proc/[0-9]*; do nsenter --net=$p/ns/net readlink /proc/self/ns/net 2>/dev/null; done; nsenter -t 1 -n true 2>/dev/null && echo LEFT; true")
+    r = yard.run("readlink /proc/self/ns/net; for p in /proc/[0-9]*; do nsenter --net=$p/ns/net readlink "
+                 "/proc/self/ns/net 2>/dev/null; done; nsenter -t 1 -n true 2>/dev/null && echo LEFT; true")
     check(r.rc == 0 and "LEFT" not in r.out, "another network namespace was entered", r)
     check(os.readlink("/proc/self/ns/net") not in r.out, "the network namespace is the host's", r)
 
@@ -170,9 +186,11 @@ def policies_cannot_be_had_that_this_build_does_not_hold(yard):
     r = yard.run("true", "--allow", "example.org")
     check(r.rc in (0, 125), "neither started nor refused", r)
     if r.rc == 125:
-        check("not in this build" in r.err and len(r.err.splitlines()) == 1, "the refusal does not say why in one line", r)
+        check("not in this build" in r.err and len(r.err.splitlines()) == 1, "the refusal does not say why in one line",
+              r)
     with Service(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)) as s:
-        r = yard.run(python("s = socket.create_connection(('127.0.0.1', {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)", P=s.address[1]), "--set", "network.mode=open")
+        r = yard.run(python("s = socket.create_connection(('127.0.0.1', {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)",
+                            P=s.address[1]), "--set", "network.mode=open")
         check(r.rc == 0 and s.reached(), "network open does not reach the host's loopback", r)
         check("open" in r.err, "nothing warns of an open network", r)
 
@@ -184,6 +202,7 @@ def metadata_services_are_not_reached(yard):
     yard.call(["ip", "addr", "add", "169.254.169.254/32", "dev", "lo"])
     try:
         with Service(socket.AF_INET, socket.SOCK_STREAM, ("169.254.169.254", 0)) as s:
-            escapes(yard, python("s = socket.create_connection(('169.254.169.254', {P}), 2); s.sendall(b'TAG'); time.sleep(0.1)", P=s.address[1]), lambda r: s.reached(), setup=s.forget)
+            escapes(yard, python("s = socket.create_connection(('169.254.169.254', {P}), 2); s.sendall(b'TAG'); "
+                                 "time.sleep(0.1)", P=s.address[1]), lambda r: s.reached(), setup=s.forget)
     finally:
         yard.call(["ip", "addr", "del", "169.254.169.254/32", "dev", "lo"])

@@ -94,21 +94,25 @@ STATES = {
     "stopped": "sh -c '%s' & kill -STOP $$" % BEAT,
     "ignoring": "trap '' TERM HUP INT; %s" % BEAT,
     "forking": "while :; do sh -c 'date +%N > beat' & wait; done",
-    "deep": "sh -c 'sh -c \"sh -c \\\"setsid sh -c \\\\\\\"while :; do date > beat; sleep 0.03; done\\\\\\\" & sleep 30\\\" & sleep 30\" & sleep 30'",
+    "deep": "sh -c 'sh -c \"sh -c \\\"setsid sh -c \\\\\\\"while :; do date > beat; sleep 0.03; done\\\\\\\" & sleep "
+        "30\\\" & sleep 30\" & sleep 30'",
 }
 
 
 def define_killed(name, line):
     def they_die_with_the_supervisor(yard):
         for sig in (signal.SIGKILL, signal.SIGSEGV) if name == "running" else (signal.SIGKILL,):
-            p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", line], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL,
+            p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", line], cwd=yard.workspace, env=yard.env,
+                                 stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
             check(wait_until(lambda: yard.exists("beat"), 10), "it never ran inside")
             inside = descendants(p.pid)
             check(len(inside) >= 2, "control: the processes inside are not seen below the supervisor")
             os.kill(p.pid, sig)
             p.wait()
-            check(wait_until(lambda: not any(os.path.exists("/proc/%d" % q) and "Z" not in open("/proc/%d/stat" % q).read().rsplit(")", 1)[1].split()[0] for q in inside if os.path.exists("/proc/%d" % q)), 3),
+            check(wait_until(lambda: not any(os.path.exists("/proc/%d" % q)
+                                             and "Z" not in open("/proc/%d/stat" % q).read().rsplit(")",
+                1)[1].split()[0] for q in inside if os.path.exists("/proc/%d" % q)), 3),
                   "processes live after the supervisor")
             check(not beats(yard), "something still writes to the workspace")
     they_die_with_the_supervisor.__name__ = "when_the_supervisor_is_killed_nothing_lives_of_" + name
@@ -121,7 +125,8 @@ for name, line in STATES.items():
 
 @test
 def a_stopped_supervisor_that_is_killed_leaves_nothing(yard):
-    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", BEAT], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", BEAT], cwd=yard.workspace, env=yard.env,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     check(wait_until(lambda: yard.exists("beat"), 10), "it never ran inside")
     os.kill(p.pid, signal.SIGSTOP)
     os.kill(p.pid, signal.SIGKILL)
@@ -133,13 +138,16 @@ def a_stopped_supervisor_that_is_killed_leaves_nothing(yard):
 def a_protected_name_does_not_stay_when_the_supervisor_is_killed(yard):
     """The janitor sweeps what the supervisor cannot any more."""
     yard.git("init", "-q")
-    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "trap '' TERM; touch up; while :; do mkdir -p .vscode; echo '{}' > .vscode/tasks.json; echo e > .envrc; done 2>/dev/null"], cwd=yard.workspace, env=yard.env,
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "trap '' TERM; touch up; while :; do mkdir -p .vscode; "
+                          "echo '{}' > .vscode/tasks.json; echo e > .envrc; done 2>/dev/null"], cwd=yard.workspace,
+                         env=yard.env,
                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     check(wait_until(lambda: yard.exists("up"), 10), "it never ran inside")
     time.sleep(0.1)
     os.kill(p.pid, signal.SIGKILL)
     p.wait()
-    check(wait_until(lambda: not yard.exists(".vscode/tasks.json") and not yard.exists(".envrc"), 5), "a protected name is left when the supervisor was killed")
+    check(wait_until(lambda: not yard.exists(".vscode/tasks.json") and not yard.exists(".envrc"), 5),
+          "a protected name is left when the supervisor was killed")
     time.sleep(0.3)
     check(not yard.exists(".vscode/tasks.json") and not yard.exists(".envrc"), "a protected name came back")
 

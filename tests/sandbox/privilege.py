@@ -11,15 +11,18 @@ POLICIES = ((), SEE_ALL, ("--set", "nested=true"))
 @test
 def no_capability_is_left(yard):
     for options in POLICIES:
-        r = yard.run("grep ^Cap /proc/self/status; setpriv --dump 2>/dev/null | grep -i 'ambient\\|inherit' || true", *options)
+        r = yard.run("grep ^Cap /proc/self/status; setpriv --dump 2>/dev/null | grep -i 'ambient\\|inherit' || true",
+                     *options)
         sets = [line.split()[1] for line in r.out.splitlines() if line.startswith("Cap")]
         check(len(sets) == 5 and all(int(s, 16) == 0 for s in sets), "capabilities inside, with %s" % list(options), r)
 
 
 @test
 def no_process_inside_but_the_first_has_a_capability(yard):
-    r = yard.run("sleep 5 & for p in /proc/[0-9]*; do echo $p $(grep ^CapEff $p/status); done | grep -v ' 0000000000000000$'; kill %1")
-    check(r.rc == 0 and all(line.startswith("/proc/1 ") for line in r.out.splitlines()), "a process has capabilities", r)
+    r = yard.run("sleep 5 & for p in /proc/[0-9]*; do echo $p $(grep ^CapEff $p/status); done")
+    seen = [line.split() for line in r.out.splitlines() if "CapEff" in line]
+    check(len(seen) >= 2, "no process is seen", r)
+    check(not [s for s in seen if s[0] != "/proc/1" and int(s[2], 16)], "a process has capabilities", r)
 
 
 @test
@@ -27,7 +30,8 @@ def new_privileges_are_off_and_the_filter_is_on(yard):
     for options in POLICIES:
         r = yard.run("grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status", *options)
         check("NoNewPrivs:\t1" in r.out and "Seccomp:\t2" in r.out, "no_new_privs or seccomp is off", r)
-    r = yard.run(python("print('RET', call(157 if os.uname().machine == 'x86_64' else 167, 38, 0, 0, 0, 0))") + "; grep NoNewPrivs /proc/self/status")
+    r = yard.run(python("print('RET', call(157 if os.uname().machine == 'x86_64' else 167, 38, 0, 0, 0, 0))")
+                 + "; grep NoNewPrivs /proc/self/status")
     check("NoNewPrivs:\t1" in r.out, "no_new_privs was taken back", r)
 
 
@@ -41,44 +45,51 @@ print('AMBIENT', call(157 if x86 else 167, 47, 2, 21, 0, 0))
 print('UID', [call(n, 0) for n in ((105, 106) if x86 else (146, 144))], os.getuid())
 """))
     check("SET -" in r.out and "AMBIENT -" in r.out, "a capability was raised", r)
-    check(ROOT or "UID [-1, -1]" in r.out, "the user was changed", r)
+    check(ROOT or not [n for n in r.out.split("[")[1].split("]")[0].split(",") if int(n) >= 0], "the user was changed", r)
 
 
 @test
 def set_user_id_programs_give_nothing(yard):
     if ROOT:
         skip("root has nothing to gain; see no_capability_is_left")
-    found = yard.outside("for p in su passwd mount newuidmap chsh; do command -v $p; done | while read p; do test -u $p && readlink -f $p; done").out.split()
+    found = yard.outside("for p in su passwd mount newuidmap chsh; do command -v $p; done | while read p; do test -u "
+                         "$p && readlink -f $p; done").out.split()
     if not found:
         skip("no set-user-id program is installed")
     # Whose it is while it waits for a password: the saved ids would show root.
     passwd = next((f for f in found if f.endswith("/passwd")), None)
     if not passwd:
         skip("needs passwd, which waits for input")
-    line = "(sleep 1 | %s >/dev/null 2>&1) & sleep 0.4; for p in /proc/[0-9]*; do grep -q '^Name:.passwd' $p/status 2>/dev/null && grep ^Uid $p/status; done; wait" % passwd
-    escapes(yard, line, lambda r: any("0" in l.split()[1:] for l in r.out.splitlines() if l.startswith("Uid")), *POLICIES, optional="passwd did not stay to be looked at")
+    line = ("(sleep 1 | %s >/dev/null 2>&1) & sleep 0.4; for p in /proc/[0-9]*; do grep -q '^Name:.passwd' $p/status "
+            "2>/dev/null && grep ^Uid $p/status; done; wait" % passwd)
+    escapes(yard, line, lambda r: any("0" in l.split()[1:] for l in r.out.splitlines() if l.startswith("Uid")),
+            *POLICIES, optional="passwd did not stay to be looked at")
 
 
 @test
 def sudo_and_su_do_not_work(yard):
-    r = yard.run("for c in 'su -c id' 'sudo -n id' 'pkexec id' 'newgrp root' 'mount -t tmpfs x /tmp' 'newuidmap $$ 0 0 1'; do timeout 3 $c </dev/null 2>/dev/null | grep uid=0 && echo ROOT; done; true")
+    r = yard.run("for c in 'su -c id' 'sudo -n id' 'pkexec id' 'newgrp root' 'mount -t tmpfs x /tmp' 'newuidmap $$ 0 0 "
+                 "1'; do timeout 3 $c </dev/null 2>/dev/null | grep uid=0 && echo ROOT; done; true")
     check(ROOT or r.rc == 0 and "ROOT" not in r.out, "root was had", r)
 
 
 @test
 def set_user_id_bits_made_inside_are_dead_on_the_mount(yard):
-    r = yard.run("cp $(command -v id) id4; chmod 6755 id4 2>/dev/null; grep -E ' %s | / ' /proc/self/mountinfo | grep -vc nosuid" % os.path.realpath(yard.workspace))
+    r = yard.run("cp $(command -v id) id4; chmod 6755 id4 2>/dev/null; grep -E ' %s | / ' /proc/self/mountinfo | grep "
+                 "-vc nosuid" % os.path.realpath(yard.workspace))
     check(r.out.strip() == "0", "the workspace or the root is mounted without nosuid", r)
 
 
 @test
 def every_mount_is_nosuid_and_only_grants_are_writable(yard):
     r = yard.run("cat /proc/self/mountinfo")
-    allowed = ("/tmp", "/var/tmp", "/dev", "/run", os.path.realpath(yard.workspace), os.path.realpath(yard.home), "/proc")
+    allowed = ("/tmp", "/var/tmp", "/dev", "/run", os.path.realpath(yard.workspace), os.path.realpath(yard.home),
+               "/proc")
     for line in r.out.splitlines():
         where, flags = line.split()[4:6]
         check("nosuid" in flags.split(",") or where.startswith("/dev"), "a mount without nosuid: %s" % line)
-        check("ro" in flags.split(",") or where.startswith(allowed), "a writable mount outside of what is granted: %s" % line)
+        check("ro" in flags.split(",") or where.startswith(allowed),
+              "a writable mount outside of what is granted: %s" % line)
     check(len(r.out.splitlines()) > 3, "no mounts are seen", r)
 
 
@@ -90,7 +101,8 @@ def user_namespaces_cannot_be_made(yard):
         r = yard.run("unshare %s true && echo MADE; true" % flags)
         check(r.rc == 0 and "MADE" not in r.out, "a namespace was made by unshare %s" % flags, r)
         check(flags != "-U" or control.rc == 0, "positive control: unshare -U does not work outside", control)
-    r = yard.run("for f in /proc/sys/user/max_*_namespaces; do echo 1000 > $f; done 2>/dev/null; cat /proc/sys/user/max_user_namespaces; cat /proc/self/uid_map")
+    r = yard.run("for f in /proc/sys/user/max_*_namespaces; do echo 1000 > $f; done 2>/dev/null; cat "
+                 "/proc/sys/user/max_user_namespaces; cat /proc/self/uid_map")
     check(r.out.splitlines()[0].strip() == "0", "the limit of namespaces could be raised", r)
     check(len(r.out.splitlines()) == 2 and r.out.splitlines()[1].split()[2] == "1", "more than one user is mapped", r)
 
@@ -98,7 +110,8 @@ def user_namespaces_cannot_be_made(yard):
 @test
 def namespaces_of_others_cannot_be_entered(yard):
     need("nsenter")
-    r = yard.run("for n in user mnt net pid ipc uts cgroup; do nsenter -t 1 --$n=/proc/1/ns/$n true && echo IN $n; nsenter --$n=/proc/self/ns/$n true && echo SELF $n; done 2>/dev/null; true")
+    r = yard.run("for n in user mnt net pid ipc uts cgroup; do nsenter -t 1 --$n=/proc/1/ns/$n true && echo IN $n; "
+                 "nsenter --$n=/proc/self/ns/$n true && echo SELF $n; done 2>/dev/null; true")
     check(r.rc == 0 and "IN" not in r.out, "a namespace was entered", r)
 
 
@@ -107,37 +120,50 @@ def all_namespaces_are_its_own(yard):
     names = "user mnt net pid ipc uts cgroup".split()
     r = yard.run("for n in %s; do readlink /proc/self/ns/$n; done" % " ".join(names))
     host = [os.readlink("/proc/self/ns/" + n) for n in names]
-    check(len(r.out.split()) == len(names) and not set(host) & set(r.out.split()), "a namespace is shared with the host", r)
+    check(len(r.out.split()) == len(names) and not set(host) & set(r.out.split()),
+          "a namespace is shared with the host", r)
 
 
 @test
 def nested_sandboxes_work_when_the_policy_says_so_and_hold_the_same_walls(yard):
     yard.write("~/.ssh/id_rsa", "CANARY")
     nested = ("--set", "nested=true")
-    r = yard.run("unshare -Ur id -u", *nested)
-    check(r.out.strip() == "0", "nested: true does not allow a user namespace", r)
-    tricks = ["umount -l ~/.ssh; cat ~/.ssh/id_rsa", "umount ~/.ssh/id_rsa; umount -l ~; cat {H}/.ssh/id_rsa", "mkdir -p m; mount --bind {H} m; cat m/.ssh/id_rsa",
-              "mkdir -p m; mount --rbind / m; umount -l m{H}/.ssh; cat m{H}/.ssh/id_rsa", "mount -o remount,rw /; echo x > {R}/pwn", "mount -o remount,bind,rw /; echo x > {R}/pwn",
-              "mkdir -p m; mount --bind / m; mount -o remount,rw,bind m; echo x > m{R}/pwn", "mount -t proc p /proc; cat /proc/1/root{H}/.ssh/id_rsa", "umount -l /tmp; ls /tmp/* ; cat {H}/.ssh/id_rsa",
-              "mount --move {H}/.ssh /tmp; cat {H}/.ssh/id_rsa", "mkdir -p m; mount -t overlay o -o lowerdir={H}:/usr m; cat m/.ssh/id_rsa", "pivot_root . .; cat {H}/.ssh/id_rsa", "chroot / cat {H}/.ssh/id_rsa"]
+    # Mapping the machine's root again wants CAP_SETFCAP (user_namespaces(7)), which nobody inside has.
+    r = yard.run("unshare -U echo made" if ROOT else "unshare -Ur echo made", *nested)
+    check(r.out == "made\n", "nested: true does not allow a user namespace", r)
+    tricks = ["umount -l ~/.ssh; cat ~/.ssh/id_rsa", "umount ~/.ssh/id_rsa; umount -l ~; cat {H}/.ssh/id_rsa",
+              "mkdir -p m; mount --bind {H} m; cat m/.ssh/id_rsa",
+              "mkdir -p m; mount --rbind / m; umount -l m{H}/.ssh; cat m{H}/.ssh/id_rsa",
+              "mount -o remount,rw /; echo x > {R}/pwn", "mount -o remount,bind,rw /; echo x > {R}/pwn",
+              "mkdir -p m; mount --bind / m; mount -o remount,rw,bind m; echo x > m{R}/pwn",
+              "mount -t proc p /proc; cat /proc/1/root{H}/.ssh/id_rsa",
+              "umount -l /tmp; ls /tmp/* ; cat {H}/.ssh/id_rsa",
+              "mount --move {H}/.ssh /tmp; cat {H}/.ssh/id_rsa",
+              "mkdir -p m; mount -t overlay o -o lowerdir={H}:/usr m; cat m/.ssh/id_rsa",
+              "pivot_root . .; cat {H}/.ssh/id_rsa", "chroot / cat {H}/.ssh/id_rsa"]
     for policy in ((*nested,), (*nested, *SEE_ALL), (*nested, "--write", "~")):
         for t in tricks:
-            r = yard.run("unshare -Urmp --fork sh -c '%s' 2>/dev/null; true" % t.replace("{H}", yard.home).replace("{R}", yard.root), *policy)
+            r = yard.run("unshare -Urmp --fork sh -c '%s' 2>/dev/null; true" % t.replace("{H}",
+                yard.home).replace("{R}", yard.root), *policy)
             check(r.rc != 125, "did not start", r)
-            check("CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "got through with nested: %s" % t, r)
+            check("CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "got through with nested: %s" % t,
+                  r)
 
 
 @test
 def masks_cannot_be_moved_or_taken_off(yard):
     yard.write("~/.ssh/id_rsa", "CANARY")
     for options in (SEE_ALL, ("--write", "~")):
-        r = yard.run("umount ~/.ssh; umount -l ~/.ssh; mount -o remount,rw ~/.ssh; mount --move ~/.ssh /tmp; rmdir ~/.ssh; rm -rf ~/.ssh; mv ~/.ssh ~/y; chmod 777 ~/.ssh; cat ~/.ssh/id_rsa ~/y/id_rsa; true", *options)
+        r = yard.run("umount ~/.ssh; umount -l ~/.ssh; mount -o remount,rw ~/.ssh; mount --move ~/.ssh /tmp; rmdir "
+                     "~/.ssh; rm -rf ~/.ssh; mv ~/.ssh ~/y; chmod 777 ~/.ssh; cat ~/.ssh/id_rsa ~/y/id_rsa; true",
+                     *options)
         check(r.rc == 0 and "CANARY" not in r.out and yard.exists("~/.ssh/id_rsa"), "a mask was taken off", r)
 
 
 @test
 def groups_are_no_way_out(yard):
-    r = yard.run(python("try: os.setgroups([0]); print('SET')\nexcept OSError: print('NO')\ntry: os.setresgid(0, 0, 0); print('GID' if {R} == 0 else '')\nexcept OSError: pass", R=int(ROOT)))
+    r = yard.run(python("try: os.setgroups([0]); print('SET')\nexcept OSError: print('NO')\ntry: os.setresgid(0, 0, "
+                        "0); print('GID' if {R} == 0 else '')\nexcept OSError: pass", R=int(ROOT)))
     check("NO" in r.out and ("GID" not in r.out or ROOT), "groups were changed", r)
 
 
@@ -146,7 +172,9 @@ def file_capabilities_cannot_be_given(yard):
     if not ROOT:
         skip("needs root: file capabilities cannot be given outside either")
     program = compile_c(yard, "caps", "#include <unistd.h>\nint main(void) { return 0; }\n")
-    escapes(yard, python("os.setxattr('{P}', 'security.capability', bytes.fromhex('0100000200200000000000000000000000000000'))\nprint('GIVEN')", P=program), lambda r: "GIVEN" in r.out)
+    escapes(yard, python("os.setxattr('{P}', 'security.capability', "
+                         "bytes.fromhex('0100000200200000000000000000000000000000'))\nprint('GIVEN')", P=program),
+            lambda r: "GIVEN" in r.out)
 
 
 @test

@@ -29,7 +29,8 @@ def all_state(yard):
 def a_record_is_written_and_holds(yard):
     yard.run("true")
     path, lines = lines_of(yard)
-    check(len(lines) >= 2 and all(isinstance(json.loads(l), dict) for l in lines), "the record is not JSON lines: %s" % lines)
+    check(len(lines) >= 2 and all(isinstance(json.loads(l), dict) for l in lines),
+          "the record is not JSON lines: %s" % lines)
     check(os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700, "others can read the record")
     r = yard.bawn("log", "--verify")
     check(r.rc == 0, "a fresh record does not verify", r)
@@ -39,28 +40,34 @@ def a_record_is_written_and_holds(yard):
 def records_cannot_be_changed_from_inside(yard):
     yard.run("true")
     before = all_state(yard)
-    line = ("for f in {S}/runs/*/* {S}/trust {S}/x; do echo forged >> $f; echo '{}' > $f; rm -f $f; chmod 777 $f; done; rm -rf {S}; mv {S} {S}2; mv ~/.local l; mkdir -p {S}/runs; "
+    line = ("for f in {S}/runs/*/* {S}/trust {S}/x; do echo forged >> $f; echo '{}' > $f; rm -f $f; chmod 777 $f; "
+            "done; rm -rf {S}; mv {S} {S}2; mv ~/.local l; mkdir -p {S}/runs; "
             "cd {S} && echo x > new; true").replace("{S}", yard.state)
-    for options in ((), SEE_ALL, ("--write", "~"), ("--write", "~/.local"), ("--write", yard.root), ("-C", yard.home), ("--set", "nested=true", "--write", "~")):
+    for options in ((), SEE_ALL, ("--write", "~"), ("--write", "~/.local"), ("--write", yard.root), ("-C", yard.home),
+                    ("--set", "nested=true", "--write", "~")):
         r = yard.run(line + " 2>/dev/null", *options)
         check(r.rc != 125 or "-C" in options or "--write" in options, "did not start", r)
         after = all_state(yard)
         changed = [p for p in before if after.get(p) != before[p]]
         check(not changed, "changed with %s: %s" % (list(options), changed), r)
-        check(not os.path.exists(yard.state + "/new") and not os.path.exists(yard.state + "/x"), "made in the state directory with %s" % list(options), r)
-    check(yard.outside("echo forged >> $(ls %s/runs/*/audit.jsonl | head -1)" % yard.state).rc == 0, "positive control: it cannot be written outside either")
+        check(not os.path.exists(yard.state + "/new") and not os.path.exists(yard.state + "/x"),
+              "made in the state directory with %s" % list(options), r)
+    check(yard.outside("echo forged >> $(ls %s/runs/*/audit.jsonl | head -1)" % yard.state).rc == 0,
+          "positive control: it cannot be written outside either")
 
 
 @test
 def records_cannot_be_read_from_inside(yard):
     yard.run("echo MARKER-OF-THE-FIRST-RUN >/dev/null")
-    escapes(yard, "cat %s/runs/*/audit.jsonl; grep -rh MARKER %s" % (yard.state, yard.state), lambda r: "MARKER-OF" in r.out, (), SEE_ALL, ("--write", "~"))
+    escapes(yard, "cat %s/runs/*/audit.jsonl; grep -rh MARKER %s" % (yard.state, yard.state),
+            lambda r: "MARKER-OF" in r.out, (), SEE_ALL, ("--write", "~"))
 
 
 @test
 def a_name_with_a_line_break_forges_no_record(yard):
     forged = '{"seq":1,"decision":"allow","forged":1}'
-    for line in ("cat \"$(printf '/etc/a\\n%s')\"; echo x > \"$(printf '/etc/b\\n%s\\n')\"", "mkdir \"$(printf '%s\\n%s')\"", "printf 'x\\n%s\\n' >&2"):
+    for line in ("cat \"$(printf '/etc/a\\n%s')\"; echo x > \"$(printf '/etc/b\\n%s\\n')\"",
+                 "mkdir \"$(printf '%s\\n%s')\"", "printf 'x\\n%s\\n' >&2"):
         yard.run(line.replace("%s", forged))
     yard.bawn("run", "--", "sh", "-c", "true", "x\n" + forged + "\n")
     yard.bawn("run", "--", "/nonexistent\n" + forged)
@@ -74,8 +81,10 @@ def a_name_with_a_line_break_forges_no_record(yard):
 
 @test
 def escape_sequences_from_inside_do_not_reach_the_terminal_through_bawn(yard):
-    r = yard.run("echo x > \"$(printf '/etc/\\033]0;owned\\007\\033[2Jx')\" 2>/dev/null; cat \"$(printf '/etc/\\033[31mx')\" 2>/dev/null; true")
-    check(r.rc == 0 and "\x1b" not in r.err, "escape sequences in bawn's own messages", r)
+    r = yard.run("echo x > \"$(printf '/etc/\\033]0;owned\\007\\033[2Jx')\" 2>/dev/null; cat \"$(printf "
+                 "'/etc/\\033[31mx')\" 2>/dev/null; true")
+    own = r.err.partition("bawn:")[2]  # what comes before is the shell's
+    check(r.rc == 0 and "\x1b" not in own and "\x07" not in own, "escape sequences in bawn's own messages", r)
     r = yard.bawn("log")
     check("\x1b" not in r.out, "escape sequences in the log", r)
     r = yard.bawn("run", "--", "/no\x1b[31mthing")
@@ -85,16 +94,21 @@ def escape_sequences_from_inside_do_not_reach_the_terminal_through_bawn(yard):
 @test
 def policies_of_the_user_are_not_changed_from_inside(yard):
     yard.write("~/.config/bawn/policy.yaml", "version: 1\nextends: workspace\n")
-    escapes(yard, "mkdir -p ~/.config/bawn; echo 'extends: open' >> ~/.config/bawn/policy.yaml; rm -rf ~/.config/bawn; mv ~/.config c; true",
-            lambda r: not yard.exists("~/.config/bawn/policy.yaml") or "open" in yard.read("~/.config/bawn/policy.yaml"), (), SEE_ALL, ("--write", "~"), ("--write", "~/.config"),
-            setup=lambda: yard.call(["sh", "-c", "rm -rf ~/.config; mkdir -p ~/.config/bawn; printf 'version: 1\\nextends: workspace\\n' > ~/.config/bawn/policy.yaml"]))
+    escapes(yard, "mkdir -p ~/.config/bawn; echo 'extends: open' >> ~/.config/bawn/policy.yaml; rm -rf ~/.config/bawn; "
+            "mv ~/.config c; true",
+            lambda r: not yard.exists("~/.config/bawn/policy.yaml")
+            or "open" in yard.read("~/.config/bawn/policy.yaml"), (), SEE_ALL, ("--write", "~"), ("--write",
+            "~/.config"),
+            setup=lambda: yard.call(["sh", "-c", "rm -rf ~/.config; mkdir -p ~/.config/bawn; printf 'version: "
+                                     "1\\nextends: workspace\\n' > ~/.config/bawn/policy.yaml"]))
 
 
 @test
 def a_policy_is_not_trusted_from_inside(yard):
     yard.write("bawn.yaml", "version: 1\nextends: workspace\nnested: true\nfiles: {write+: ['~/x']}\n")
     yard.write("~/x/f")
-    r = yard.run("%s trust 2>/dev/null; mkdir -p ~/.local/state/bawn; sha256sum bawn.yaml > ~/.local/state/bawn/trust; true" % yard.binary, *SEE_ALL)
+    r = yard.run("%s trust --yes 2>/dev/null; mkdir -p ~/.local/state/bawn; sha256sum bawn.yaml > "
+                 "~/.local/state/bawn/trust; true" % yard.binary, *SEE_ALL)
     check(r.rc == 0, "the attempt did not run", r)
     check(not yard.exists("~/.local/state/bawn/trust"), "something was trusted from inside", r)
     r = yard.run("echo x > ~/x/f; cat ~/x/f")
@@ -105,7 +119,8 @@ def a_policy_is_not_trusted_from_inside(yard):
 def the_policy_in_the_workspace_cannot_loosen_the_next_run(yard):
     """Written by the first run, read by the second: it must not be there, or count for nothing."""
     yard.write("~/secret", "CANARY")
-    yard.run("printf 'version: 1\\nextends: open\\nfiles: {read: [/], deny: []}\\n' > bawn.yaml; printf '{\"version\": 1, \"extends\": \"open\"}' > bawn.json")
+    yard.run("printf 'version: 1\\nextends: open\\nfiles: {read: [/], deny: []}\\n' > bawn.yaml; printf '{\"version\": "
+             "1, \"extends\": \"open\"}' > bawn.json")
     r = yard.run("cat %s" % yard.path("~/secret"))
     check("CANARY" not in r.out, "the first run gave the second one more", r)
 
@@ -114,6 +129,7 @@ def the_policy_in_the_workspace_cannot_loosen_the_next_run(yard):
 def bawn_inside_bawn_gives_nothing(yard):
     yard.write("~/secret", "CANARY")
     where = os.path.dirname(os.path.realpath(yard.binary))
-    r = yard.run("%s run --profile open -- cat %s; %s run --read / --write / -- sh -c 'echo x > %s/pwn'; true" % (yard.binary, yard.path("~/secret"), yard.binary, yard.root), "--read", where)
+    r = (yard.run("%s run --profile open -- cat %s; %s run --read / --write / -- sh -c 'echo x > %s/pwn'; true" % (yard.binary,
+        yard.path("~/secret"), yard.binary, yard.root), "--read", where))
     check(r.rc == 0 and "CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "a bawn inside gave more", r)
     check(ROOT or "uid=0" not in r.out, "root inside", r)

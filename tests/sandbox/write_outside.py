@@ -44,7 +44,8 @@ SHELL = {
     "tar_does_not_extract_outside": "mkdir t; echo x > t/pwn; tar cf t.tar t; tar xf t.tar -C {O}",
     "git_does_not_init_outside": "git init -q {O}/repo",
     "git_does_not_write_through_its_directory_option": "git init -q --separate-git-dir={O}/gitdir r",
-    "a_user_extended_attribute_outside_is_not_set": "python3 -c 'import os; os.setxattr(\"{O}/canary\", \"user.pwn\", b\"x\")'",
+    "a_user_extended_attribute_outside_is_not_set": "python3 -c 'import os; os.setxattr(\"{O}/canary\", \"user.pwn\", "
+        "b\"x\")'",
     "an_access_list_outside_is_not_set": "setfacl -m u:0:rw {O}/canary",
     "attributes_outside_are_not_set": "chattr +d {O}/canary",
 }
@@ -66,23 +67,30 @@ PYTHON = {
     "opening_read_only_does_not_truncate": "os.open('{O}/canary', os.O_RDONLY | os.O_TRUNC)",
     "opening_for_both_does_not_write": "f = os.open('{O}/canary', os.O_RDWR); os.write(f, b'x')",
     "creat_makes_nothing": "libc.creat(b'{O}/pwn', 0o644)",
-    "openat2_makes_nothing": "call(437, -100, b'{O}/pwn', (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o644, 0), 24)",
-    "a_path_descriptor_does_not_lead_up": "d = os.open('{W}', os.O_PATH); os.open('../outside/pwn', os.O_CREAT | os.O_WRONLY, dir_fd=d)",
+    "openat2_makes_nothing": "call(437, -100, b'{O}/pwn', (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o644, 0), "
+        "24)",
+    "a_path_descriptor_does_not_lead_up": "d = os.open('{W}', os.O_PATH); os.open('../outside/pwn', os.O_CREAT | "
+        "os.O_WRONLY, dir_fd=d)",
     "a_path_descriptor_of_the_parent_does_not_write": "d = os.open('..', os.O_PATH); os.mkdir('outside/pwn', dir_fd=d)",
     "a_path_descriptor_is_not_reopened_for_writing":
         "f = os.open('{O}/canary', os.O_PATH); os.write(os.open('/proc/self/fd/%d' % f, os.O_WRONLY), b'x')",
     "fchdir_does_not_lead_out": "os.fchdir(os.open('{O}', os.O_RDONLY)); open('pwn', 'w')",
     "mkdirat_makes_nothing": "os.mkdir('pwn', dir_fd=os.open('{O}', os.O_PATH))",
     "symlinkat_makes_nothing": "os.symlink('x', 'pwn', dir_fd=os.open('{O}', os.O_PATH))",
-    "linkat_of_an_open_file_makes_nothing": "open('a', 'w'); f = os.open('a', 0); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'{O}/pwn', 0x400)",
+    "linkat_of_an_open_file_makes_nothing": "open('a', 'w'); f = os.open('a', 0); libc.linkat(-100, "
+        "b'/proc/self/fd/%d' % f, -100, b'{O}/pwn', 0x400)",
     "linkat_of_an_open_outside_file_does_not_bring_it_in":
-        "f = os.open('{O}/canary', 0); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'h', 0x400); open('h', 'a').write('x')",
+        "f = os.open('{O}/canary', 0); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'h', 0x400); open('h', "
+        "'a').write('x')",
     "linkat_through_a_path_descriptor_does_not_bring_it_in":
-        "f = os.open('{O}/canary', os.O_PATH); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'h', 0x400); open('h', 'a').write('x')",
+        "f = os.open('{O}/canary', os.O_PATH); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'h', 0x400); "
+        "open('h', 'a').write('x')",
     "an_unnamed_file_is_not_linked_in":
-        "f = os.open('{O}', os.O_TMPFILE | os.O_RDWR, 0o600); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'{O}/pwn', 0x400)",
+        "f = os.open('{O}', os.O_TMPFILE | os.O_RDWR, 0o600); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, "
+        "b'{O}/pwn', 0x400)",
     "an_unnamed_file_of_the_workspace_is_not_linked_out":
-        "f = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, b'{O}/pwn', 0x400)",
+        "f = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600); libc.linkat(-100, b'/proc/self/fd/%d' % f, -100, "
+        "b'{O}/pwn', 0x400)",
     "rename_exchange_does_not_swap": "open('a', 'w'); libc.renameat2(-100, b'a', -100, b'{O}/canary', 2)",
     "rename_exchange_does_not_swap_outside": "libc.renameat2(-100, b'{O}/canary', -100, b'{O}/second', 2)",
     "rename_without_replacing_does_not_move": "libc.renameat2(-100, b'{O}/canary', -100, b'{O}/pwn', 1)",
@@ -94,7 +102,8 @@ PYTHON = {
     "copy_file_range_does_not_write":
         "open('a', 'w').write('x'); os.copy_file_range(os.open('a', 0), os.open('{O}/canary', os.O_WRONLY), 1)",
     "a_clone_range_does_not_write":
-        "import fcntl; open('a', 'w').write('x' * 8192); fcntl.ioctl(os.open('{O}/canary', os.O_WRONLY), 0x40049409, os.open('a', 0))",
+        "import fcntl; open('a', 'w').write('x' * 8192); fcntl.ioctl(os.open('{O}/canary', os.O_WRONLY), 0x40049409, "
+        "os.open('a', 0))",
     "sendfile_does_not_write":
         "open('a', 'w').write('x'); os.sendfile(os.open('{O}/canary', os.O_WRONLY), os.open('a', 0), 0, 1)",
     "splice_does_not_write":
@@ -103,11 +112,14 @@ PYTHON = {
     "a_shared_mapping_does_not_write":
         "import mmap; m = mmap.mmap(os.open('{O}/canary', os.O_RDWR), 4); m[0] = 33; m.flush()",
     "fchmod_through_a_read_descriptor_changes_nothing": "os.fchmod(os.open('{O}/canary', os.O_RDONLY), 0o777)",
-    "chmod_through_proc_changes_nothing": "f = os.open('{O}/canary', os.O_RDONLY); os.chmod('/proc/self/fd/%d' % f, 0o777)",
-    "chmod_through_a_path_descriptor_changes_nothing": "f = os.open('{O}/canary', os.O_PATH); os.chmod('/proc/self/fd/%d' % f, 0o777)",
+    "chmod_through_proc_changes_nothing": "f = os.open('{O}/canary', os.O_RDONLY); os.chmod('/proc/self/fd/%d' % f, "
+        "0o777)",
+    "chmod_through_a_path_descriptor_changes_nothing": "f = os.open('{O}/canary', os.O_PATH); "
+        "os.chmod('/proc/self/fd/%d' % f, 0o777)",
     "chmod_through_a_planted_link_changes_nothing": "os.symlink('{O}/canary', 'l'); os.chmod('l', 0o777)",
     "fchmodat2_does_not_change_a_mode": "f = os.open('{O}/canary', os.O_PATH); call(452, f, b'', 0o777, 0x1000)",
-    "fchown_through_a_read_descriptor_changes_nothing": "os.fchown(os.open('{O}/canary', os.O_RDONLY), os.getuid(), os.getgid())",
+    "fchown_through_a_read_descriptor_changes_nothing": "os.fchown(os.open('{O}/canary', os.O_RDONLY), os.getuid(), "
+        "os.getgid())",
     "fchownat_with_an_empty_path_changes_nothing":
         "f = os.open('{O}/canary', os.O_PATH); libc.fchownat(f, b'', os.getuid(), os.getgid(), 0x1000)",
     "futimens_through_a_read_descriptor_changes_nothing": "os.utime(os.open('{O}/canary', os.O_RDONLY), (1, 1))",
@@ -115,7 +127,8 @@ PYTHON = {
     "utime_to_now_changes_nothing": "os.utime('{O}/canary')",
     "a_descriptors_extended_attribute_is_not_set": "os.setxattr(os.open('{O}/canary', os.O_RDONLY), 'user.pwn', b'x')",
     "setxattrat_does_not_set_an_attribute":
-        "v = ctypes.create_string_buffer(b'x'); call(463, -100, b'{O}/canary', 0, b'user.pwn', (ctypes.c_uint64 * 2)(ctypes.addressof(v), 1), 16)",
+        "v = ctypes.create_string_buffer(b'x'); call(463, -100, b'{O}/canary', 0, b'user.pwn', (ctypes.c_uint64 * "
+        "2)(ctypes.addressof(v), 1), 16)",
     "inode_flags_are_not_set_through_a_descriptor":
         "import fcntl; fcntl.ioctl(os.open('{O}/canary', os.O_RDONLY), 0x40086602, (0x40).to_bytes(8, 'little'))",
     "file_setattr_does_not_set_attributes":
@@ -147,7 +160,8 @@ def define(name, line):
             state["before"] = snapshot(outside_dir(yard))
 
         line_here = fill(line, O=yard.root + "/outside", W=yard.workspace)
-        escapes(yard, line_here, lambda r: changed(state["before"], snapshot(yard.root + "/outside")), (), SEE_ALL, setup=setup,
+        escapes(yard, line_here, lambda r: changed(state["before"], snapshot(yard.root + "/outside")), (), SEE_ALL,
+                setup=setup,
                 optional=NEEDS.get(name))
     named(name, nothing_outside_changes)
 
@@ -166,7 +180,8 @@ def a_file_outside_is_not_moved_in_with_its_directory(yard):
         before["s"] = snapshot(outside_dir(yard))
         yard.call(["rm", "-rf", "d"])
 
-    escapes(yard, "mv ../outside/d . && echo x >> d/inner", lambda r: changed(before["s"], snapshot(yard.root + "/outside")),
+    escapes(yard, "mv ../outside/d . && echo x >> d/inner", lambda r: changed(before["s"], snapshot(yard.root
+        + "/outside")),
             (), SEE_ALL, setup=setup)
 
 
@@ -189,9 +204,11 @@ def a_writable_root_is_no_way_to_its_neighbours(yard):
 
     escapes(yard, "echo x > ../outside/canary; rm -f ../outside/second; echo x > ../outside/d/inner",
             lambda r: changed({k: v for k, v in before["s"].items() if "/d" not in k and not k.endswith("outside")},
-                              {k: v for k, v in snapshot(yard.root + "/outside").items() if "/d" not in k and not k.endswith("outside")}),
+                              {k: v for k, v in snapshot(yard.root + "/outside").items() if "/d" not in k
+                               and not k.endswith("outside")}),
             ("--write", yard.root + "/outside/d"), setup=setup)
-    check(yard.run("echo y > ../outside/d/inner", "--write", yard.root + "/outside/d").rc == 0, "a granted root cannot be written")
+    check(yard.run("echo y > ../outside/d/inner", "--write", yard.root + "/outside/d").rc == 0,
+          "a granted root cannot be written")
     with open(yard.root + "/outside/d/inner") as f:
         check(f.read() == "y\n", "what was written to a granted root is not on the host")
 
@@ -204,14 +221,17 @@ def a_single_writable_file_does_not_open_its_directory(yard):
         before["s"] = snapshot(outside_dir(yard))
 
     escapes(yard, "echo x > ../outside/pwn; echo x >> ../outside/second; chmod 777 ../outside",
-            lambda r: changed(before["s"], snapshot(yard.root + "/outside")), ("--write", yard.root + "/outside/canary"), setup=setup)
+            lambda r: changed(before["s"], snapshot(yard.root + "/outside")), ("--write", yard.root
+            + "/outside/canary"), setup=setup)
 
 
 @test
 def shell_start_up_files_of_the_home_are_not_written(yard):
-    names = (".bashrc", ".profile", ".bash_profile", ".zshrc", ".ssh/authorized_keys", ".gitconfig", ".config/git/config",
-             ".config/autostart/x.desktop", ".config/systemd/user/x.service", ".local/bin/ls", ".config/fish/config.fish",
-             ".npmrc", ".vimrc", ".tmux.conf", ".pam_environment", ".xprofile", ".config/bawn/policy.yaml")
+    names = (".bashrc", ".profile", ".bash_profile", ".zshrc", ".ssh/authorized_keys", ".gitconfig",
+             ".config/git/config",
+             ".config/autostart/x.desktop", ".config/systemd/user/x.service", ".local/bin/ls",
+             ".config/fish/config.fish",
+             ".npmrc", ".vimrc", ".tmux.conf", ".pam_environment", ".xprofile")
 
     def setup():
         for name in names:

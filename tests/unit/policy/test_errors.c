@@ -196,13 +196,7 @@ static const struct bad unsupported[] = {
     {"extends: computer\n", NULL}, // by its overlay, which the profile asks for
     {"files: {ask: [~/x]}\n",
      "1:14: files.ask is not in this build; grant the path in files.write, or leave it out"},
-    {"network: {mode: guarded}\n",
-     "1:17: network.mode: guarded is not in this build; set network.mode to off or open"},
-    {"network: {allow: [{host: a.org}]}\n",
-     "1:18: network.mode: guarded is not in this build; set network.mode to off or open"},
     {"network: {publish: [8080]}\n", NULL},
-    {"secrets: {T: {from: \"env:T\", hosts: [a.org], header: A}}\n",
-     "1:10: secrets is not in this build; remove it"},
     {"commands: [{match: [git], decision: ask}]\n", "1:11: commands is not in this build; remove it"},
     {"packages: {known_bad: deny}\n", "1:11: packages is not in this build; remove it"},
     {"flow: {untrusted: [\"**\"]}\n", "1:7: flow is not in this build; remove it"},
