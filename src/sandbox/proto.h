@@ -5,11 +5,11 @@
 // version.
 //
 // supervisor → init                                   descriptors
-//   PLAN                                              memfd with the plan
-//   START    id, flags, rows, cols, text=cwd          memfd argv/env; then stdin, stdout, stderr that are not
-//   PTY SIGNAL   id, number                               to the command's process group; id 0: to everything
-//   inside COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its
-//   cover
+//   PLAN                                              memfd with the plan; tasks files of v1 control groups
+//   to enter START    id, flags, rows, cols, text=cwd          memfd argv/env; then stdin, stdout, stderr
+//   that are not PTY SIGNAL   id, number                               to the command's process group; id 0:
+//   to everything inside COVER    flags (COVER_*), text=path               mask or protect a path that
+//   appeared or lost its cover
 // init → supervisor
 //   GATE     id=kind of listener, number=port          the listener; all come before READY
 //   READY    number=Landlock ABI in use               the sandbox stands; commands may start

@@ -136,8 +136,8 @@ static void find_roots(struct rulematch *m)
 // This runs at every start, so each directory is resolved once, from its parent's answer, and one that many
 // rules are about is listed, which tells for most of them that there is nothing.
 
-#define LIST_AFTER 16    // questions about one directory
-#define LIST_ENTRY 256   // bytes of a directory's size that are worth one question
+#define LIST_AFTER 8     // questions about one directory
+#define LIST_ENTRY 512   // bytes of a directory's size that are worth one question
 #define NAMES_BITS 8192u // of a listing's filter
 #define NAMES_LISTED_MAX 4096
 

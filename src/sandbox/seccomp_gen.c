@@ -59,8 +59,20 @@ enum {
     STRICT = 1 << 6
 };
 #define BOTH (DENY | NEST)
-static const char *const programs[] = {"deny",     "deny_nested", "no_clone3", "as_root",
-                                       "pin_cpus", "observe",     "strict"};
+// One that notifies and one that denies are one program where both are wanted, as each load costs time at
+// every start. They have no call in common.
+static const struct {
+    const char *name;
+    unsigned rules;
+} programs[] = {{"deny", DENY},
+                {"deny_nested", NEST},
+                {"no_clone3", C3},
+                {"as_root", ROOT},
+                {"pin_cpus", PIN},
+                {"observe", OBSERVE},
+                {"strict", STRICT},
+                {"deny_observe", DENY | OBSERVE},
+                {"deny_strict", DENY | STRICT}};
 #define NPROGRAMS (sizeof programs / sizeof programs[0])
 
 #define ALLOW SECCOMP_RET_ALLOW
@@ -425,8 +437,8 @@ static void write_table(const char *prefix)
            "    _Bool notifies;\n} %s_codes[] = {\n",
            prefix, prefix);
     for (size_t i = 0; i < NPROGRAMS; i++)
-        printf("    {%s_%s, sizeof %s_%s / sizeof(struct sock_filter), %d},\n", prefix, programs[i], prefix,
-               programs[i], notifies(1u << i));
+        printf("    {%s_%s, sizeof %s_%s / sizeof(struct sock_filter), %d},\n", prefix, programs[i].name,
+               prefix, programs[i].name, notifies(programs[i].rules));
     printf("};\n");
 }
 
@@ -443,7 +455,7 @@ int main(int argc, char **argv)
         fail("no filters for this architecture (x86_64 and aarch64 have them)", argv[1]);
     printf("// Made by seccomp_gen for %s; change that.\n#include <linux/filter.h>\n\n", argv[1]);
     for (size_t i = 0; i < NPROGRAMS; i++)
-        write_program(1u << i, prefix, programs[i], targets[t].audit, targets[t].scmp);
+        write_program(programs[i].rules, prefix, programs[i].name, targets[t].audit, targets[t].scmp);
     write_table(prefix);
     return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

@@ -78,6 +78,12 @@ struct session {
     bool has_result;
 };
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static void tell(struct session *s, const char *text)
 {
     if (s->options.events.note)
@@ -219,6 +225,8 @@ static struct command *command_by_id(struct session *s, uint32_t id)
     return NULL;
 }
 
+static void note_limit(struct session *s, const char *limit);
+
 static void end_command(struct command *c, int status)
 {
     if (c->state == COMMAND_ENDED)
@@ -227,8 +235,10 @@ static void end_command(struct command *c, int status)
     c->status = status;
     if (c->failure.kind == ERR_NONE)
         c->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ && c->session->options.policy->limits.disk)
-        c->session->limit = "disk";
+    // By the signal itself, or as a shell tells of it.
+    if (c->session->options.policy->limits.disk && c->failure.kind == ERR_NONE &&
+        c->exit_code == 128 + SIGXFSZ)
+        note_limit(c->session, "disk");
     if (c->options.ended)
         c->options.ended(c);
 }
@@ -576,6 +586,14 @@ static bool start_janitor(struct session *s, struct err *err)
     return janitor_start(&work, &s->janitor, err);
 }
 
+static bool has_v2(const struct cgroup *g)
+{
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+        if (g->version[i] == 2)
+            return true;
+    return false;
+}
+
 static bool arm_limits(struct session *s, struct err *err)
 {
     if (!s->limits.uses_cgroup)
@@ -583,7 +601,7 @@ static bool arm_limits(struct session *s, struct err *err)
     if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup,
                      &s->cgroup, err))
         return false;
-    return cgroup_enter(&s->cgroup, s->init.pid, err) &&
+    return (!has_v2(&s->cgroup) || cgroup_enter(&s->cgroup, s->init.pid, err)) &&
            (s->cgroup.oom_fd < 0 ||
             watch_add(s->loop, &s->oom_watch, s->cgroup.oom_fd, EPOLLIN, on_oom, s, err));
 }
@@ -690,11 +708,19 @@ static bool why_gone(struct session *s, struct err *err)
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
     struct init_msg m = {.type = INIT_PLAN};
-    AUTO_CLOSE int fd = block_fd(block, err);
+    int fds[1 + CGROUP_CONTROLLERS] = {-1, -1, -1, -1};
+    size_t n = 1;
+    bool ok;
 
-    if (fd < 0)
+    if (s->limits.uses_cgroup && !cgroup_open_tasks(&s->cgroup, fds + 1, err))
         return false;
-    return init_send(s->init.sock, &m, &fd, 1) || why_gone(s, err);
+    fds[0] = block_fd(block, err);
+    while (n < ARRAY_LEN(fds) && fds[n] >= 0)
+        n++;
+    ok = fds[0] >= 0 && (init_send(s->init.sock, &m, fds, n) || why_gone(s, err));
+    for (size_t i = 0; i < n; i++)
+        close_fd(fds[i]);
+    return ok;
 }
 
 static bool open_network(struct session *s, struct strlist *env, struct err *err)
@@ -711,8 +737,8 @@ static bool start_network(struct session *s, struct err *err)
     return !s->network || network_start(s->network, s->loop, &h, err);
 }
 
-// What must stand before anything of the user's runs is made while init builds, except where init needs it first:
-// it takes its control group namespace when it has the plan, so it must be in the run's group by then.
+// What must stand before anything of the user's runs is made while init builds, except where init needs it
+// first: it takes its control group namespace when it has the plan, so it must be in the run's group by then.
 static bool set_up(struct session *s, const struct buf *plan, struct err *err)
 {
     bool early = s->limits.uses_cgroup;
@@ -945,12 +971,6 @@ static bool write_result(struct session *s, struct err *err)
     ok = rundir_write_result(&s->rundir, &r, err) && ok;
     run_result_deinit(&r);
     return ok;
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
 }
 
 bool session_finish(struct session *s, struct err *err)

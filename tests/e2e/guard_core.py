@@ -170,6 +170,16 @@ except (OSError, ssl.SSLError) as e: done(str(e))''')
         self.assertNotEqual(r, "through")
         self.assertIn("HTTP/2", self.events(records, "denied")[0]["reason"])
 
+    def test_a_websocket_goes_through_by_rule(self):
+        r, _ = self.inside(r'''s = ssl.create_default_context(cafile=os.environ["BAWN_CA"]).wrap_socket(socket.create_connection(("up.test", HTTPS)), server_hostname="up.test")
+s.sendall(b"GET /ws HTTP/1.1\r\nHost: up.test:8443\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\nearly")
+b = b""
+while b"EARLY" not in b: b += s.recv(4096)
+s.sendall(b"late"); done([text(b), text(s.recv(100))])''')
+        self.assertIn("101", r[0])
+        self.assertIn("frame", r[0])
+        self.assertEqual(r[1], "LATE")
+
     def test_large_bodies_both_ways(self):
         r, _ = self.inside('done([len(ask("methods.test", HTTPS, path="/big/20000000")[1]), ask("up.test", HTTPS, "POST", "/length", b"z" * 5000000)[1]])')
         self.assertEqual(r, [20000000, "5000000"])
