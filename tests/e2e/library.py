@@ -36,8 +36,9 @@ def a_session_that_cannot_be_opened_says_why(yard):
 @test
 def commands_of_a_closed_session_are_gone(yard):
     # The example leaves without waiting for what its command put into the background.
-    yard.write("bin/sh", "#!/bin/dash\nsetsid sleep 4321 >/dev/null 2>&1 <&- &\nexec dash \"$@\"\n", 0o755)
+    yard.write("bin/sh", "#!/bin/dash\ntouch ran\nsetsid sleep 4321 >/dev/null 2>&1 <&- &\nexec dash \"$@\"\n", 0o755)
     r = yard.call([built(yard, "example_run"), yard.workspace], env={"PATH": yard.workspace + "/bin:" + yard.env["PATH"]})
+    check(yard.exists("ran"), "control: nothing was put into the background", r)
     check(r.rc == 0, "the example fails", r)  # and the harness fails the test for any process that is left
 
 
