@@ -82,20 +82,32 @@ static bool recorded_lately(struct dnsserve *d, const char *name)
     return false;
 }
 
-static void record_refused(struct dnsserve *d, const struct dns_query *q, const struct net_answer *a)
+static void record_refused(struct dnsserve *d, const struct dns_query *q, const struct sockaddr_storage *from,
+                           const struct net_answer *a)
 {
+    char text[ADDRESS_TEXT_SIZE], client[ADDRESS_TEXT_SIZE + 8];
+    struct address address;
+    uint16_t port;
     json_t *o;
 
     // A flood of distinct names is still bounded by the rate of lines.
     if (recorded_lately(d, q->host.text) || !records_may_list(&d->g->records))
         return;
     o = record_new("dns");
+    if (from && address_from_sockaddr((const void *)from, &address, &port)) {
+        address_unmap(&address);
+        address_text(&address, text);
+        snprintf(client, sizeof client, address.v6 ? "[%s]:%u" : "%s:%u", text, port);
+        record_text(o, "client", client);
+    }
     record_text(o, "host", q->host.text);
     record_answer(o, a);
     record_send(&d->g->records, o);
 }
 
-static enum verdict judge(struct dnsserve *d, const struct dns_query *q, struct net_answer *ret)
+// from: of a datagram; NULL over TCP.
+static enum verdict judge(struct dnsserve *d, const struct dns_query *q, const struct sockaddr_storage *from,
+                          struct net_answer *ret)
 {
     struct net_question question = {
         .stage = NET_STAGE_NAME, .host = &q->host, .watched = d->g->config.watched};
@@ -107,7 +119,7 @@ static enum verdict judge(struct dnsserve *d, const struct dns_query *q, struct 
     if (ret->verdict == VERDICT_ASK && !d->g->config.reviewer)
         ret->verdict = VERDICT_DENY;
     if (ret->verdict == VERDICT_DENY)
-        record_refused(d, q, ret);
+        record_refused(d, q, from, ret);
     return ret->verdict;
 }
 
@@ -222,7 +234,7 @@ static void one_query(struct dnsserve *d, const uint8_t *msg, size_t n, const st
     if (parsed == DNS_DROP)
         return;
     if (parsed == DNS_QUERY)
-        v = judge(d, &q, &a);
+        v = judge(d, &q, &o->from, &a);
     if (v == VERDICT_ASK && d->g->config.hold_names && d->nheld < DNS_HELD_MAX && decide_possible(d->g)) {
         if (!already_held(d, &q, o)) // a client repeats itself while it waits
             hold(d, &q, o, &a);
@@ -289,8 +301,8 @@ static bool answer_tcp(struct dns_connection *c, const uint8_t *msg, size_t n)
 
     if (parsed == DNS_DROP)
         return false;
-    len = answer(c->d, &q, parsed, parsed == DNS_QUERY ? judge(c->d, &q, &a) : VERDICT_DENY, DNS_ANSWER_MAX,
-                 out + 2);
+    len = answer(c->d, &q, parsed, parsed == DNS_QUERY ? judge(c->d, &q, NULL, &a) : VERDICT_DENY,
+                 DNS_ANSWER_MAX, out + 2);
     out[0] = (uint8_t)(len >> 8);
     out[1] = (uint8_t)len;
     return stream_send(&c->stream, out, 2 + len);

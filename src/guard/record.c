@@ -104,6 +104,8 @@ void record_send(struct records *r, json_t *owned)
     AUTO_JSON json_t *o = owned;
     AUTO_FREE char *line = json_line(o);
     size_t n = strlen(line);
+    const char *verdict = json_string_value(json_object_get(o, "verdict"));
+    bool refused = verdict && strcmp(verdict, "allow") != 0;
 
     // Every member is bounded, so no line comes near a packet; a longer one would be a defect.
     if (n + 1 > BATCH_MAX)
@@ -112,7 +114,10 @@ void record_send(struct records *r, json_t *owned)
         records_flush(r);
     buf_add(&r->pending, line, n);
     buf_addc(&r->pending, '\n');
-    // Lines of one round of the loop go in one message.
-    if (!r->flush.slot)
+    // Lines of one round of the loop go in one message. A refusal goes before its program hears of it, so
+    // that the program is still there when the supervisor looks who it was.
+    if (refused)
+        records_flush(r);
+    else if (!r->flush.slot)
         timer_set(r->loop, &r->flush, 0, on_flush, r);
 }

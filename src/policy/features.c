@@ -14,7 +14,6 @@ struct feature {
 static const struct feature missing[] = {
     {"as_root", "true", "run as yourself: as_root: false"},
     {"files.ask", NULL, "grant the path in files.write, or leave it out"},
-    {"network.publish", NULL, "remove it"},
     {"commands", NULL, "remove it"},
     {"packages", NULL, "remove it"},
     {"flow", NULL, "remove it"},

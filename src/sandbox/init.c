@@ -34,6 +34,7 @@
 #include "base/fd.h"
 #include "sandbox/command.h"
 #include "sandbox/gate.h"
+#include "sandbox/inward.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
 #include "sandbox/sys.h"
@@ -196,6 +197,17 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
+// Who has a connection is the supervisor's to find out; a kernel that does not tell is no reason not to
+// start.
+static bool offer_diagnosis(const struct init *in, struct err *err)
+{
+    struct init_msg m = {.type = INIT_DIAGNOSE};
+    AUTO_CLOSE int fd = -1;
+
+    return inward_diagnose(&fd) != 0 || init_send(in->sock, &m, &fd, 1) ||
+           err_set(err, ERR_PROTOCOL, "the supervisor is gone");
+}
+
 // What binds the whole namespace; limits of single processes are set where commands start (command.c), as
 // init itself must be able to work below them.
 static bool set_limits(const struct plan_header *head, struct err *err)
@@ -270,7 +282,7 @@ static bool set_up(struct init *in, struct err *err)
     hostname = in->plan.strings + in->plan.head->hostname;
     if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
         return err_sys(err, errno, "cannot set the host name");
-    if ((in->plan.head->flags & PLAN_GATE) && !make_gate(in, err))
+    if ((in->plan.head->flags & PLAN_GATE) && (!make_gate(in, err) || !offer_diagnosis(in, err)))
         return false;
     // Now, not at clone time: the supervisor has put us into the run's control group by this time.
     if (unshare(CLONE_NEWCGROUP) < 0)
@@ -390,6 +402,15 @@ static void cover(struct init *in, const struct init_msg *m)
     init_send(in->sock, &reply, NULL, 0);
 }
 
+static void connect_inward(struct init *in, const struct init_msg *m)
+{
+    struct init_msg reply = {.type = INIT_CONNECTED, .id = m->id};
+    AUTO_CLOSE int fd = -1;
+
+    reply.number = inward_connect((uint16_t)m->number, &fd);
+    init_send(in->sock, &reply, &fd, fd >= 0 ? 1 : 0);
+}
+
 static void handle_message(struct init *in)
 {
     struct init_msg m;
@@ -409,6 +430,9 @@ static void handle_message(struct init *in)
         break;
     case INIT_COVER:
         cover(in, &m);
+        break;
+    case INIT_CONNECT:
+        connect_inward(in, &m);
         break;
     default:
         _exit(125);

@@ -23,7 +23,8 @@ struct place {
     char *path;
     enum mount_kind kind;
     unsigned flags;
-    char *src; // bind source or link text; NULL: the path itself
+    char *src;           // bind source or link text; NULL: the path itself
+    const char *content; // MOUNT_FILE: `size` bytes; borrowed
     uint64_t size;
     uint32_t mode;
     size_t order;
@@ -275,8 +276,8 @@ static void add_let_in(struct layout *l)
     for (size_t i = 0; i < l->w->nfiles; i++) {
         struct place *p = add(l, l->w->files[i].path, MOUNT_FILE, 0);
 
-        p->src = xstrdup(l->w->files[i].content);
-        p->size = strlen(p->src);
+        p->content = l->w->files[i].content;
+        p->size = l->w->files[i].size;
         p->mode = 0444;
     }
 }
@@ -313,7 +314,9 @@ static void emit(const struct layout *l, struct plan *plan)
     for (size_t i = 0; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
-        if (p->kind != MOUNT_TREE && p->kind != MOUNT_EMPTY)
+        if (p->kind == MOUNT_FILE)
+            plan_add_file(plan, p->path, p->content, p->size, p->mode);
+        else if (p->kind != MOUNT_TREE && p->kind != MOUNT_EMPTY)
             plan_add(plan, p->kind, p->flags, p->src ? p->src : p->path, p->path, p->size, p->mode);
     }
 }

@@ -8,7 +8,9 @@
 #include "sandbox/plan.h"
 
 struct layout_file {
-    const char *path, *content; // path: links resolved
+    const char *path;    // links resolved
+    const char *content; // any bytes
+    size_t size;
 };
 
 struct layout_wants {

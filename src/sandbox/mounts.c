@@ -273,7 +273,7 @@ static bool apply_file(struct stage *s, const struct mount_op *op, struct err *e
     file = openat(fs, "file", O_CREAT | O_WRONLY | O_CLOEXEC, op->mode);
     if (file < 0)
         return err_sys(err, errno, "cannot make a file");
-    ok = fd_write_all(file, content, strlen(content), err);
+    ok = fd_write_all(file, content, op->size, err);
     close(file);
     if (!ok)
         return false;

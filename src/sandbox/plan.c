@@ -17,14 +17,18 @@ void plan_deinit(struct plan *p)
     buf_deinit(&p->strings);
 }
 
-uint32_t plan_string(struct plan *p, const char *s)
+static uint32_t add_bytes(struct plan *p, const char *bytes, size_t n)
 {
     size_t at = p->strings.len;
 
-    if (!*s && at)
-        return 0;
-    buf_add(&p->strings, s, strlen(s) + 1);
+    buf_add(&p->strings, bytes, n);
+    buf_addc(&p->strings, '\0');
     return (uint32_t)at;
+}
+
+uint32_t plan_string(struct plan *p, const char *s)
+{
+    return !*s && p->strings.len ? 0 : add_bytes(p, s, strlen(s));
 }
 
 void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
@@ -38,9 +42,14 @@ void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *
     p->head.nops++;
 }
 
-void plan_add_file(struct plan *p, const char *dst, const char *content)
+void plan_add_file(struct plan *p, const char *dst, const char *content, size_t size, uint32_t mode)
 {
-    plan_add(p, MOUNT_FILE, 0, content, dst, strlen(content), 0444);
+    struct mount_op op = {.kind = MOUNT_FILE, .mode = mode, .size = size};
+
+    op.src = add_bytes(p, content, size);
+    op.dst = plan_string(p, dst);
+    buf_add(&p->ops, &op, sizeof op);
+    p->head.nops++;
 }
 
 bool plan_encode(struct plan *p, struct buf *ret, struct err *err)
@@ -73,7 +82,8 @@ bool plan_decode(const void *data, size_t n, struct plan_view *ret, struct err *
         head->cwd >= head->nstrings || head->gate_ports >= head->nstrings)
         return err_set(err, ERR_PROTOCOL, "the plan's strings are broken");
     for (uint32_t i = 0; i < head->nops; i++)
-        if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings)
+        if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings ||
+            (ops[i].kind == MOUNT_FILE && ops[i].size >= head->nstrings - ops[i].src))
             return err_set(err, ERR_PROTOCOL, "operation %u of the plan points outside its strings", i);
     *ret = (struct plan_view){head, ops, strings};
     return true;

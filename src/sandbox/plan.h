@@ -77,7 +77,7 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_deinit(struct plan *p);
 uint32_t plan_string(struct plan *p, const char *s);
-void plan_add_file(struct plan *p, const char *dst, const char *content);
+void plan_add_file(struct plan *p, const char *dst, const char *content, size_t size, uint32_t mode);
 void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
               uint64_t size, uint32_t mode);
 MUST_USE bool plan_encode(struct plan *p, struct buf *ret, struct err *err);

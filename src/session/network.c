@@ -17,10 +17,10 @@
 #include "guard/placeholder.h"
 #include "guard/rules.h"
 #include "sandbox/gate.h"
+#include "session/roots.h"
 #include "session/session.h"
 
 #define CA_FILE_MAX (4u << 20)
-#define CA_INSIDE "/run/bawn/ca.pem"
 
 struct network {
     const struct policy *policy;
@@ -31,10 +31,9 @@ struct network {
     size_t nsecrets;
     struct strlist known, ca;
     struct preset_registries registries;
-    struct buf ports, ca_pem, bundle;
-    struct layout_file files[NETWORK_FILES_MAX];
-    char *paths[NETWORK_FILES_MAX];
-    size_t nfiles;
+    struct buf ports;
+    struct roots roots;
+    struct inside_files files;
     bool gone;
 };
 
@@ -179,47 +178,6 @@ static bool make_document(const struct network *n, const struct policy *p, json_
 
 // --- what the sandbox gets ---
 
-static void add_file(struct network *n, const char *path, const char *content)
-{
-    char *real = realpath(path, NULL);
-
-    if (n->nfiles == NETWORK_FILES_MAX) {
-        free(real);
-        return;
-    }
-    n->paths[n->nfiles] = real ? real : xstrdup(path);
-    n->files[n->nfiles] = (struct layout_file){n->paths[n->nfiles], content};
-    n->nfiles++;
-}
-
-static void add_trust(struct network *n, struct strlist *env)
-{
-    // OpenSSL, Go and Rust; Python's requests and httpx, pip; curl; git; Node; cargo. Whatever reads the
-    // system's bundle by itself finds it in its place.
-    static const char *const variables[] = {"SSL_CERT_FILE",  "REQUESTS_CA_BUNDLE", "PIP_CERT",
-                                            "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",     "CARGO_HTTP_CAINFO"};
-    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                                          "/etc/ssl/cert.pem"};
-    const char *first = NULL;
-
-    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
-        if (access(bundles[i], R_OK) == 0) {
-            if (!n->bundle.len && !file_read(AT_FDCWD, bundles[i], &n->bundle, NULL))
-                continue;
-            if (!first) {
-                first = bundles[i];
-                buf_addc(&n->bundle, '\n');
-                buf_add(&n->bundle, n->ca_pem.ptr, n->ca_pem.len);
-            }
-            add_file(n, bundles[i], buf_cstr(&n->bundle));
-        }
-    add_file(n, CA_INSIDE, buf_cstr(&n->ca_pem));
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
-        strlist_addf(env, "%s=%s", variables[i], first ? first : CA_INSIDE);
-    strlist_add(env, "NODE_EXTRA_CA_CERTS=" CA_INSIDE);
-}
-
 static void add_proxy_variables(struct strlist *env)
 {
     static const char *const http[] = {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"};
@@ -243,8 +201,7 @@ bool network_new(const struct policy *p, const struct session_places *places, st
     n->policy = p;
     n->control = (struct guard_control){.fd = -1};
     buf_init(&n->ports, 4096);
-    buf_init(&n->ca_pem, 1 << 16);
-    buf_init(&n->bundle, CA_FILE_MAX);
+    roots_init(&n->roots);
     find_known(n, places);
     if (!path || !read_secrets(n, places, env, err) || !read_roots(n, places, err) ||
         (read_registries(n, places), !make_ports(n, err)) || !make_document(n, p, &doc, err) ||
@@ -258,16 +215,21 @@ bool network_new(const struct policy *p, const struct session_places *places, st
     return true;
 }
 
-bool network_wait(struct network *n, struct strlist *env, struct err *err)
+bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,
+                  struct err *err)
 {
-    if (!guard_wait_ready(&n->control, &n->ca_pem, err))
-        return false;
-    add_file(n, "/etc/resolv.conf", "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n");
     // The host's entries would lead past the names that policy speaks of; the guard reads them on its side.
-    add_file(n, "/etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 bawn\n");
-    if (n->ca_pem.len)
-        add_trust(n, env);
-    return true;
+    static const char resolver[] = "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n",
+                      hosts[] = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 bawn\n";
+
+    if (!guard_wait_ready(&n->control, &n->roots.authority, err))
+        return false;
+    inside_files_add(&n->files, "/etc/resolv.conf", resolver, sizeof resolver - 1);
+    inside_files_add(&n->files, "/etc/hosts", hosts, sizeof hosts - 1);
+    // Where TLS is passed through, programs inside meet the certificates of these themselves.
+    for (size_t i = 0; i < n->ca.n; i++)
+        buf_addf(&n->roots.authority, "\n%s\n", n->ca.items[i]);
+    return roots_place(&n->roots, places->environ, places->path_env, &n->files, env, err);
 }
 
 const char *network_ports(const struct network *n)
@@ -277,8 +239,8 @@ const char *network_ports(const struct network *n)
 
 size_t network_files(const struct network *n, const struct layout_file **ret)
 {
-    *ret = n->files;
-    return n->nfiles;
+    *ret = n->files.items;
+    return n->files.n;
 }
 
 // --- while it runs ---
@@ -360,9 +322,7 @@ void network_free(struct network *n)
     strlist_deinit(&n->ca);
     preset_registries_deinit(&n->registries);
     buf_deinit(&n->ports);
-    buf_deinit(&n->ca_pem);
-    buf_deinit(&n->bundle);
-    for (size_t i = 0; i < n->nfiles; i++)
-        free(n->paths[i]);
+    roots_deinit(&n->roots);
+    inside_files_deinit(&n->files);
     free(n);
 }

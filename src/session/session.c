@@ -38,7 +38,9 @@
 #include "sandbox/treewatch.h"
 #include "session/environment.h"
 #include "session/janitor.h"
+#include "session/netrecord.h"
 #include "session/network.h"
+#include "session/publish.h"
 
 #define POLICY_TEXT_MAX (4u << 20)
 
@@ -70,6 +72,8 @@ struct session {
     size_t ncommands;
     uint32_t next_id;
     struct network *network; // with network.mode guarded
+    struct whois *whois;     // NULL without a gate
+    struct publish *publish; // NULL without network.publish
     struct notify *notify;   // NULL until the first command's listener came
     struct refusals refusals;
     const char *limit;
@@ -264,6 +268,23 @@ static bool on_gate(struct session *s, struct command *c, struct init_msg *m, in
     return false;
 }
 
+static bool on_diagnose(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
+{
+    (void)c;
+    (void)m;
+    if (!s->network || s->whois || nfds != 1)
+        return false;
+    s->whois = whois_new(s->init.pid, TAKE_FD(fds[0]));
+    return true;
+}
+
+static bool on_connected(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
+{
+    (void)c;
+    publish_connected(s->publish, m->id, nfds ? TAKE_FD(fds[0]) : -1);
+    return true;
+}
+
 static bool on_started(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
     (void)s;
@@ -377,12 +398,14 @@ static const struct handler {
     bool (*fn)(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds);
 } handlers[INIT_TYPES] = {
     [INIT_GATE] = {BEFORE_READY, false, on_gate},
+    [INIT_DIAGNOSE] = {BEFORE_READY, false, on_diagnose},
     [INIT_READY] = {BEFORE_READY, false, on_ready},
     [INIT_FAILED] = {BEFORE_READY | WHEN_READY, false, on_failed},
     [INIT_STARTED] = {WHEN_READY, true, on_started},
     [INIT_LISTENER] = {WHEN_READY, true, on_listener},
     [INIT_EXITED] = {WHEN_READY, true, on_exited},
     [INIT_COVERED] = {WHEN_READY, false, on_covered},
+    [INIT_CONNECTED] = {WHEN_READY, false, on_connected},
 };
 
 static void init_died(struct session *s)
@@ -434,51 +457,17 @@ static void on_wall(struct timer *t)
 
 // --- the guarded network ---
 
-// What the guard says of one use of the network: "GET https://host:port/path", or "host:port".
-static char *network_subject(const json_t *e)
-{
-    const char *method = json_string_value(json_object_get(e, "method"));
-    const char *path = json_string_value(json_object_get(e, "path"));
-    const char *host = json_string_value(json_object_get(e, "host"));
-    const char *address = json_string_value(json_object_get(e, "address"));
-    long port = (long)json_integer_value(json_object_get(e, "port"));
-    const char *name = host ? host : address ? address : "?";
-
-    if (method)
-        return xasprintf("%s %s://%s:%ld%s", method, json_object_get(e, "tls") ? "https" : "http", name, port,
-                         path ? path : "");
-    return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
-}
-
-static void network_detail(const json_t *e, struct jsontext_object *ret)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)e, key, value)
-    {
-        if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
-            continue;
-        if (json_is_string(value))
-            jsontext_text(ret, key, json_string_value(value));
-        else if (json_is_integer(value))
-            jsontext_number(ret, key, json_integer_value(value));
-        else if (json_is_boolean(value))
-            jsontext_flag(ret, key, json_is_true(value));
-    }
-}
-
 static void on_network(void *ctx, const json_t *e)
 {
     struct session *s = ctx;
     AUTO_JSONTEXT struct jsontext_object detail = {0};
-    AUTO_FREE char *subject = network_subject(e);
+    AUTO_FREE char *subject = netrecord_subject(e);
     const char *word = json_string_value(json_object_get(e, "verdict"));
     const char *rule = json_string_value(json_object_get(e, "rule"));
     const char *remedy = json_string_value(json_object_get(e, "allow_with"));
     enum verdict verdict = word && !strcmp(word, "allow") ? VERDICT_ALLOW : VERDICT_DENY;
 
-    network_detail(e, &detail);
+    netrecord_detail(e, s->whois, &detail);
     record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
     if (word && verdict == VERDICT_DENY) {
         AUTO_FREE char *advice = remedy && *remedy ? xasprintf("to allow it: %s", remedy) : NULL;
@@ -727,14 +716,36 @@ static bool open_network(struct session *s, struct strlist *env, struct err *err
 {
     const struct policy *p = s->options.policy;
 
-    return p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err);
+    return publish_new(p, &s->publish, err) &&
+           (p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err));
+}
+
+static bool connect_inside(void *ctx, uint32_t id, uint16_t port)
+{
+    struct session *s = ctx;
+    struct init_msg m = {.type = INIT_CONNECT, .id = id, .number = port};
+
+    return s->state == SESSION_OPEN && init_send(s->init.sock, &m, NULL, 0);
+}
+
+static void on_visit(void *ctx, uint16_t port, const char *from)
+{
+    AUTO_JSONTEXT struct jsontext_object detail = {0};
+    AUTO_FREE char *subject = xasprintf("localhost:%u", port);
+
+    jsontext_text(&detail, "event", "published");
+    jsontext_text(&detail, "from", from);
+    record(ctx, AUDIT_NETWORK, VERDICT_ALLOW, "network.publish", subject, &detail, "policy");
 }
 
 static bool start_network(struct session *s, struct err *err)
 {
     struct network_handler h = {on_network, on_guard_gone, on_policy_updated, s};
 
-    return !s->network || network_start(s->network, s->loop, &h, err);
+    const struct publish_handler inward = {connect_inside, on_visit, s};
+
+    return (!s->network || network_start(s->network, s->loop, &h, err)) &&
+           (!s->publish || publish_start(s->publish, s->loop, &inward, err));
 }
 
 // What must stand before anything of the user's runs is made while init builds, except where init needs it
@@ -775,8 +786,8 @@ static bool open_all(struct session *s, struct err *err)
         tell(s, s->limits.missing.items[i]);
     // The guard has been starting all the while.
     if (!make_rules(s, err) || !find_covers(s, err) ||
-        (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) ||
-        !set_up(s, &block, err))
+        (s->network && !network_wait(s->network, &s->options.places, &network_env, err)) ||
+        !make_plan(s, &block, err) || !set_up(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
     for (size_t i = 0; i < network_env.n; i++)
@@ -992,6 +1003,7 @@ bool session_finish(struct session *s, struct err *err)
     }
     if (s->network)
         network_drain(s->network);
+    publish_free(TAKE_PTR(s->publish));
     sweep(s);
     watch_del(&s->oom_watch);
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
@@ -1014,6 +1026,7 @@ bool session_close(struct session *s, struct err *err)
         return true;
     ok = session_finish(s, err);
     notify_free(s->notify);
+    whois_free(s->whois);
     network_free(s->network);
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who looks where:
+//
+//   the system's bundle           curl, wget, git, GnuTLS, Go, and whatever was built for this distribution
+//   SSL_CERT_FILE                 OpenSSL (Python's ssl, Ruby, Perl), Rust's native roots, Go; OpenSSL reads
+//   the
+//                                 directory of hashed names by itself, and there is no authority of ours in
+//                                 it
+//   a variable of their own       pip and requests (they bring roots), git and cargo built with their own
+//   libcurl,
+//                                 the AWS tools, gRPC's C core, Deno
+//   NODE_EXTRA_CA_CERTS           Node and what runs in it: in addition to the roots that are built in
+//   …/lib/security/cacerts        Java
+//
+// A program with roots built in and no way to add any (Rust's webpki-roots) trusts only what is passed
+// through.
+#include "session/roots.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "session/javatrust.h"
+
+#define BUNDLE_MAX (8u << 20)
+#define AUTHORITY_MAX (4u << 20)
+#define AUTHORITY_INSIDE "/run/bawn/ca.pem"
+
+void inside_files_add(struct inside_files *f, const char *path, const char *content, size_t size)
+{
+    char *real = realpath(path, NULL);
+
+    if (!real)
+        real = xstrdup(path);
+    for (size_t i = 0; i < f->n; i++)
+        if (!strcmp(f->items[i].path, real)) {
+            free(real);
+            return;
+        }
+    if (f->n == INSIDE_FILES_MAX)
+        free(real);
+    else
+        f->items[f->n++] = (struct layout_file){real, content, size};
+}
+
+void inside_files_deinit(struct inside_files *f)
+{
+    while (f->n)
+        free((char *)(uintptr_t)f->items[--f->n].path);
+}
+
+void roots_init(struct roots *r)
+{
+    *r = (struct roots){0};
+    buf_init(&r->authority, AUTHORITY_MAX);
+    buf_init(&r->bundle, BUNDLE_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(r->java); i++)
+        buf_init(&r->java[i], JAVATRUST_MAX);
+}
+
+void roots_deinit(struct roots *r)
+{
+    buf_deinit(&r->authority);
+    buf_deinit(&r->bundle);
+    for (size_t i = 0; i < ARRAY_LEN(r->java); i++)
+        buf_deinit(&r->java[i]);
+}
+
+// The first bundle that is there gives the roots; all that are there get the result. Returns its path, or
+// NULL.
+static const char *place_bundle(struct roots *r, struct inside_files *files)
+{
+    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                          "/etc/ssl/cert.pem"};
+    const char *first = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+        if (!first && file_read(AT_FDCWD, bundles[i], &r->bundle, NULL) && r->bundle.len) {
+            first = bundles[i];
+            buf_addc(&r->bundle, '\n');
+        }
+    buf_adds(&r->bundle, buf_cstr(&r->authority));
+    buf_cstr(&r->bundle); // terminated now: it does not move any more
+    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
+        if (access(bundles[i], F_OK) == 0)
+            inside_files_add(files, bundles[i], r->bundle.ptr, r->bundle.len);
+    return first;
+}
+
+static void set_variables(const char *bundle, struct strlist *env)
+{
+    static const char *const variables[] = {
+        "SSL_CERT_FILE",     "REQUESTS_CA_BUNDLE", "PIP_CERT",      "CURL_CA_BUNDLE",
+        "GIT_SSL_CAINFO",    "CARGO_HTTP_CAINFO",  "AWS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+        "NIX_SSL_CERT_FILE", "DENO_CERT"};
+
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+        strlist_addf(env, "%s=%s", variables[i], bundle);
+    strlist_add(env, "NODE_EXTRA_CA_CERTS=" AUTHORITY_INSIDE);
+}
+
+// --- Java ---
+
+static char *below(const char *home, const char *rest)
+{
+    return home && home[0] == '/' ? xasprintf("%s/%s", home, rest) : NULL;
+}
+
+// The home of the `java` that PATH finds, or NULL. Owned.
+static char *java_home(const char *path_env)
+{
+    const char *p = path_env;
+
+    while (p && *p) {
+        size_t n = strcspn(p, ":");
+        AUTO_FREE char *name = xasprintf("%.*s/java", (int)n, p);
+        AUTO_FREE char *real = *name == '/' && access(name, X_OK) == 0 ? realpath(name, NULL) : NULL;
+
+        if (real) {
+            AUTO_FREE char *bin = path_parent(real);
+
+            return path_parent(bin);
+        }
+        p += n + (p[n] == ':');
+    }
+    return NULL;
+}
+
+static const char *from_environ(char *const *environ, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; environ && *environ; environ++)
+        if (!strncmp(*environ, name, n) && (*environ)[n] == '=')
+            return *environ + n + 1;
+    return NULL;
+}
+
+static bool place_java(struct roots *r, char *const *environ, const char *path_env,
+                       struct inside_files *files, struct err *err)
+{
+    const char *home = from_environ(environ, "JAVA_HOME");
+    AUTO_FREE char *found = java_home(path_env);
+    AUTO_FREE char *by_home = below(home, "lib/security/cacerts");
+    AUTO_FREE char *by_home8 = below(home, "jre/lib/security/cacerts"); // Java 8 and before
+    AUTO_FREE char *by_path = below(found, "lib/security/cacerts");
+    const char *const stores[ARRAY_LEN(r->java)] = {"/etc/ssl/certs/java/cacerts", by_home, by_home8,
+                                                    by_path};
+
+    for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
+        size_t before = files->n;
+        AUTO_BUF struct buf store;
+
+        buf_init(&store, JAVATRUST_MAX);
+        if (!stores[i] || access(stores[i], R_OK) != 0)
+            continue;
+        inside_files_add(files, stores[i], NULL, 0);
+        if (files->n == before) // another name of one that is done
+            continue;
+        if (!file_read(AT_FDCWD, stores[i], &store, err) ||
+            !javatrust_make(&store, buf_cstr(&r->bundle), buf_cstr(&r->authority), &r->java[i], err))
+            return err_prefix(err, "%s", stores[i]);
+        files->items[before].content = r->java[i].ptr;
+        files->items[before].size = r->java[i].len;
+    }
+    return true;
+}
+
+bool roots_place(struct roots *r, char *const *environ, const char *path_env, struct inside_files *files,
+                 struct strlist *env, struct err *err)
+{
+    const char *bundle;
+
+    if (!r->authority.len)
+        return true;
+    bundle = place_bundle(r, files);
+    inside_files_add(files, AUTHORITY_INSIDE, r->authority.ptr, r->authority.len);
+    set_variables(bundle ? bundle : AUTHORITY_INSIDE, env);
+    return place_java(r, environ, path_env, files, err);
+}
