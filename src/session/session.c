@@ -201,8 +201,11 @@ static void on_refused(void *ctx, const struct notify_report *r)
                "policy");
         return;
     }
-    if (!r->file)
-        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
+    // A look-up names the host or, where the question was not seen, only the server that was asked.
+    if (!r->file && r->detail && !strcmp(r->detail, "name look-up"))
+        remedy = xstrdup("--allow HOST, with the name that was looked up there");
+    else if (!r->file)
+        remedy = xasprintf("--allow %s", r->subject);
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
@@ -469,11 +472,8 @@ static void on_network(void *ctx, const json_t *e)
 
     netrecord_detail(e, s->whois, &detail);
     record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
-    if (word && verdict == VERDICT_DENY) {
-        AUTO_FREE char *advice = remedy && *remedy ? xasprintf("to allow it: %s", remedy) : NULL;
-
-        refuse(s, "network", subject, rule, advice);
-    }
+    if (word && verdict == VERDICT_DENY)
+        refuse(s, "network", subject, rule, remedy);
 }
 
 static void on_guard_gone(void *ctx, const char *why)
