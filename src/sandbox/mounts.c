@@ -374,7 +374,9 @@ static bool is_closed(const struct stat *st)
 
 static bool apply_proc(struct stage *s, struct err *err)
 {
-    static const char *const options[] = {"hidepid", "2", NULL};
+    // 4 ("ptraceable", Linux 5.8) and not 2, from which the group 0 is exempt: a run that root started would
+    // see init.
+    static const char *const options[] = {"hidepid", "4", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
     // Those that only root may read on the host are root's inside too when root started the run.
     static const char *const masked[] = {
