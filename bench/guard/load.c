@@ -104,8 +104,8 @@ int main(int argc, char **argv)
     if (argc < 7)
         return 1;
     conns = atoi(argv[5]);
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n", argv[3],
-             argv[4]);
+    snprintf(request, sizeof request,
+             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n", argv[3], argv[4]);
     if (getaddrinfo(argv[1], argv[2], &hints, &ai))
         return fprintf(stderr, "load: %s does not resolve\n", argv[1]), 1;
     start = now();

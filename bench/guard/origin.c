@@ -80,7 +80,8 @@ static int pump(struct client *c, int ep)
 int main(int argc, char **argv)
 {
     int l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0), on = 1;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "18090"))};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "18090"))};
     struct epoll_event ev = {.events = EPOLLIN}, got[64];
 
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -59,7 +59,7 @@ void refuse_flow(struct flow *f, const char *why, const char *allow_with)
 {
     struct net_answer a = f->answer;
 
-        a.verdict = VERDICT_DENY;
+    a.verdict = VERDICT_DENY;
     if (why)
         snprintf(a.reason, sizeof a.reason, "%s", why);
     if (allow_with)
