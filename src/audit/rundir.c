@@ -114,9 +114,13 @@ bool rundir_sub(const struct rundir *d, const char *name, struct err *err)
 
 bool rundir_write_policy(const struct rundir *d, const char *yaml, size_t n, struct err *err)
 {
-    if (!file_replace(d->fd, POLICY_FILE, yaml, n, 0600, err))
-        return err_prefix(err, "cannot keep the policy in %s", d->path);
-    return true;
+    // The directory is new and nobody else's, so there is nothing to replace.
+    AUTO_CLOSE int fd =
+        openat(d->fd, POLICY_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_sys(err, errno, "cannot create " POLICY_FILE " in %s", d->path);
+    return fd_write_all(fd, yaml, n, err) || err_prefix(err, "cannot keep the policy in %s", d->path);
 }
 
 bool run_open(const char *state_dir, const char *id, int *ret_fd, struct err *err)

@@ -25,10 +25,14 @@ bool fd_write_all(int fd, const void *data, size_t n, struct err *err)
     return true;
 }
 
+// Most files are small, and what a large buffer costs is its pages: the step grows with what came.
+#define READ_FIRST 4095u // buf adds one for a terminator
+#define READ_MOST 65535u
+
 bool fd_read_all(int fd, struct buf *ret, struct err *err)
 {
     for (;;) {
-        size_t room = ret->cap - ret->len;
+        size_t room = ret->cap - ret->len, step = ret->len > READ_FIRST ? ret->len : READ_FIRST;
         char *p;
         ssize_t r;
 
@@ -40,8 +44,10 @@ bool fd_read_all(int fd, struct buf *ret, struct err *err)
                 return true;
             return err_set(err, ERR_LIMIT, "larger than %zu bytes", ret->cap);
         }
-        if (room > 65536)
-            room = 65536;
+        if (step > READ_MOST)
+            step = READ_MOST;
+        if (room > step)
+            room = step;
         p = buf_reserve(ret, room);
         r = read(fd, p, room);
         if (r < 0 && errno == EINTR)

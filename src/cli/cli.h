@@ -6,7 +6,7 @@
 struct verb {
     const char *name;
     const char *synopsis;               // after "bawn NAME"
-    const char *help;                   // one line
+    const char *help;                   // one line, under 80 columns with the name in front
     int (*main)(int argc, char **argv); // argv[0] is the verb
 };
 

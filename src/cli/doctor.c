@@ -266,6 +266,6 @@ static int doctor_main(int argc, char **argv)
 const struct verb verb_doctor = {
     .name = "doctor",
     .synopsis = "[--json]",
-    .help = "tries what the kernel offers, and says how to get what is missing",
+    .help = "try what this machine lets bawn do, and say how to get what is missing",
     .main = doctor_main,
 };

@@ -84,7 +84,7 @@ static void print_person(const struct subject *s, const struct file_verdict *v)
     print_text(rule);
     print_text(reason);
     if (*v->remedy) {
-        AUTO_FREE char *remedy = xasprintf("  remedy  %s", v->remedy);
+        AUTO_FREE char *remedy = xasprintf("  to allow it: %s", v->remedy);
 
         print_text(remedy);
     }
@@ -157,7 +157,8 @@ static bool explain(const struct run_options *o, struct err *err)
         if (!strcmp(kind, later[i]))
             return err_set(err, ERR_UNSUPPORTED, "explain %s is not in this build; it explains: path", kind);
     if (strcmp(kind, "path") != 0)
-        return err_set(err, ERR_INPUT, "usage: bawn explain %s", verb_explain.synopsis);
+        return err_set(err, ERR_INPUT, "usage: bawn explain %s; as in `bawn explain path write ~/.bashrc`",
+                       verb_explain.synopsis);
     ok = places_find(o->directory, &places, err) && explain_path(o, &places, err);
     places_deinit(&places);
     return ok;
@@ -167,12 +168,13 @@ static int verb_main(int argc, char **argv)
 {
     struct run_options o = {0};
     struct err err = {0};
-    bool ok = run_options_parse(argc, argv, false, &o, &err) && explain(&o, &err);
+    bool ok = run_options_parse(argc, argv, &verb_explain, &o, &err) && explain(&o, &err);
 
     ok |= o.help;
     run_options_deinit(&o);
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_explain = {"explain", "[options] path [read|write] PATH",
-                                  "what the policy says about it, and why", verb_main};
+const struct verb verb_explain = {
+    "explain", "[--json] [options] path [read|write] PATH",
+    "say whether the policy lets a path be read or written, and which rule says so", verb_main};

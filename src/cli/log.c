@@ -234,6 +234,6 @@ static int log_main(int argc, char **argv)
 const struct verb verb_log = {
     .name = "log",
     .synopsis = "[RUN] [--verify] [--follow] [--json]",
-    .help = "shows what was decided in a run (a prefix of its id will do; default: the latest run here)",
+    .help = "show what was decided in a run (default: the latest one here), or verify it",
     .main = log_main,
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,11 +14,48 @@ static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_poli
 static void usage(FILE *to)
 {
     fprintf(to,
-            "bawn %s: run a program so that it works freely inside an envelope that the kernel enforces\n\n",
+            "bawn %s runs a program so that it works freely inside an envelope that the kernel enforces.\n\n",
             BAWN_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        fprintf(to, "  bawn %-8s %-38s %s\n", verbs[i]->name, verbs[i]->synopsis, verbs[i]->help);
-    fputs("\nTry `bawn run -- ls`, then `bawn log`. `bawn run --help` lists the options.\n", to);
+        fprintf(to, "  bawn %-8s  %s\n", verbs[i]->name, verbs[i]->help);
+    fputs("\nTry `bawn run -- ls`, then `bawn log`. `bawn VERB --help` says more about each.\n", to);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (!strcmp(name, verbs[i]->name))
+            return verbs[i];
+    return NULL;
+}
+
+// `bawn help VERB` is `bawn VERB --help`.
+static int help(const char *name)
+{
+    char *argv[] = {(char *)(uintptr_t)name, (char *)(uintptr_t) "--help", NULL};
+    const struct verb *v = name ? find_verb(name) : NULL;
+
+    if (v)
+        return v->main(2, argv);
+    usage(stdout);
+    return cli_done(0);
+}
+
+static int unknown(const char *name)
+{
+    struct err err = {0};
+
+    if (name[0] == '-')
+        err_set(&err, ERR_INPUT,
+                "unknown option %.100s; options come after the command, as in `bawn run -q -- ls`; "
+                "`bawn --help` lists the commands",
+                name);
+    else
+        err_set(&err, ERR_INPUT,
+                "there is no command %.100s; to run a program so named: bawn run -- %.100s; `bawn "
+                "--help` lists the commands",
+                name, name);
+    return cli_fail(&err);
 }
 
 // A caller may have closed any of the three; what is opened next must not take its place.
@@ -31,22 +70,23 @@ static bool standard_descriptors_open(void)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    const struct verb *v = find_verb(name);
 
+    // A start that frees a buffer would give its pages back and fault them in again for the next one.
+    mallopt(M_TOP_PAD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     if (!standard_descriptors_open())
         return CLI_FAILED;
-    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-        if (!strcmp(name, verbs[i]->name))
-            return verbs[i]->main(argc - 1, argv + 1);
+    if (v)
+        return v->main(argc - 1, argv + 1);
     if (!strcmp(name, "--version") || !strcmp(name, "version")) {
         printf("bawn %s\n", BAWN_VERSION);
-        return 0;
+        return cli_done(0);
     }
-    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-        usage(stdout);
-        return 0;
-    }
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
+        return help(argc > 2 ? argv[2] : NULL);
     if (*name)
-        fprintf(stderr, "bawn: unknown command %s\n\n", name);
+        return unknown(name);
     usage(stderr);
     return CLI_FAILED;
 }

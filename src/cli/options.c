@@ -31,52 +31,71 @@ enum option_id {
 
 enum value_need { VALUE_NONE = 0, VALUE_NEEDED, VALUE_OPTIONAL };
 
+// LATER: read, and refused as not in this build, or without effect yet; so --help does not name it.
+enum listing { LIST_LATER = 0, LIST_ALL, LIST_RUN };
+
 static const struct option {
     const char *name, *value;
     char letter;
     enum value_need need;
     enum option_id id;
+    enum listing list;
     const char *help;
 } options[] = {
-    {"policy", "FILE", 'p', VALUE_NEEDED, OPT_POLICY, "this policy in place of yours and the workspace's"},
-    {"profile", "NAME", 0, VALUE_NEEDED, OPT_PROFILE, "built-in profile: workspace, read-only, open"},
-    {"set", "KEY=VALUE", 0, VALUE_NEEDED, OPT_SET, "set one key of the policy (dotted): limits.memory=2G"},
-    {"read", "PATH", 0, VALUE_NEEDED, OPT_READ, "let this be read too"},
-    {"write", "PATH", 0, VALUE_NEEDED, OPT_WRITE, "let this be written too"},
-    {"deny", "PATH", 0, VALUE_NEEDED, OPT_DENY, "hide this path or glob"},
-    {"allow", "HOST[:PORT][,METHOD…]", 0, VALUE_NEEDED, OPT_ALLOW, "let this host be reached"},
-    {"env", "NAME[=VALUE]", 0, VALUE_NEEDED, OPT_ENV, "pass or set an environment variable"},
-    {"wall", "DURATION", 0, VALUE_NEEDED, OPT_WALL, "end it after this time: 90s, 30m"},
-    {"overlay", "MODE", 0, VALUE_OPTIONAL, OPT_OVERLAY, "review, commit or discard what it changes"},
-    {"ask", "MODE", 0, VALUE_NEEDED, OPT_ASK, "edge, every or never"},
-    {"reviewer", "NAME", 0, VALUE_NEEDED, OPT_REVIEWER, "who answers: tty or none"},
-    {"backend", "NAME", 0, VALUE_NEEDED, OPT_BACKEND, "namespaces (the only one in this build)"},
-    {"rootfs", "DIR", 0, VALUE_NEEDED, OPT_ROOTFS, "another root file system"},
-    {"control-fd", "N", 0, VALUE_NEEDED, OPT_CONTROL_FD, "live policy updates, one JSON object a line"},
-    {"json", "FD", 0, VALUE_OPTIONAL, OPT_JSON, "events as JSON lines on stdout, or on descriptor FD"},
-    {"quiet", NULL, 'q', VALUE_NONE, OPT_QUIET, "no notes and no list of refusals"},
-    {"verbose", NULL, 'v', VALUE_NONE, OPT_VERBOSE, "also say what is in force"},
-    {"directory", "DIR", 'C', VALUE_NEEDED, OPT_DIRECTORY, "the workspace (default: the current directory)"},
-    {"help", NULL, 'h', VALUE_NONE, OPT_HELP, "this text"},
+    {"policy", "FILE", 'p', VALUE_NEEDED, OPT_POLICY, LIST_ALL,
+     "this policy in place of yours and the workspace's"},
+    {"profile", "NAME", 0, VALUE_NEEDED, OPT_PROFILE, LIST_ALL,
+     "start from this profile: workspace, read-only, open"},
+    {"set", "KEY=VALUE", 0, VALUE_NEEDED, OPT_SET, LIST_ALL,
+     "set one key of the policy (dotted): limits.memory=2G"},
+    {"read", "PATH", 0, VALUE_NEEDED, OPT_READ, LIST_ALL, "let this be read too"},
+    {"write", "PATH", 0, VALUE_NEEDED, OPT_WRITE, LIST_ALL, "let this be written too"},
+    {"deny", "PATH", 0, VALUE_NEEDED, OPT_DENY, LIST_ALL, "hide this path or glob"},
+    {"allow", "HOST[:PORT][,METHOD]", 0, VALUE_NEEDED, OPT_ALLOW, LIST_ALL, "let this host be reached"},
+    {"env", "NAME[=VALUE]", 0, VALUE_NEEDED, OPT_ENV, LIST_ALL, "pass or set an environment variable"},
+    {"wall", "DURATION", 0, VALUE_NEEDED, OPT_WALL, LIST_ALL, "end it after this time: 90s, 30m"},
+    {"overlay", "MODE", 0, VALUE_OPTIONAL, OPT_OVERLAY, LIST_LATER,
+     "review, commit or discard what it changes"},
+    {"ask", "MODE", 0, VALUE_NEEDED, OPT_ASK, LIST_LATER, "edge, every or never"},
+    {"reviewer", "NAME", 0, VALUE_NEEDED, OPT_REVIEWER, LIST_LATER, "who answers: tty or none"},
+    {"backend", "NAME", 0, VALUE_NEEDED, OPT_BACKEND, LIST_LATER, "namespaces (the only one in this build)"},
+    {"rootfs", "DIR", 0, VALUE_NEEDED, OPT_ROOTFS, LIST_LATER, "another root file system"},
+    {"control-fd", "N", 0, VALUE_NEEDED, OPT_CONTROL_FD, LIST_RUN,
+     "live policy updates, one JSON object a line"},
+    {"json", "FD", 0, VALUE_OPTIONAL, OPT_JSON, LIST_RUN,
+     "events as JSON lines on stdout, or on descriptor FD"},
+    {"quiet", NULL, 'q', VALUE_NONE, OPT_QUIET, LIST_RUN, "no notes and no list of refusals"},
+    {"verbose", NULL, 'v', VALUE_NONE, OPT_VERBOSE, LIST_RUN,
+     "also print the policy in force and where the record is"},
+    {"directory", "DIR", 'C', VALUE_NEEDED, OPT_DIRECTORY, LIST_ALL,
+     "the workspace (default: the current directory)"},
+    {"help", NULL, 'h', VALUE_NONE, OPT_HELP, LIST_ALL, "this text"},
 };
 
-static void print_help(const char *verb)
+// Options of the policy for all, those of the run itself for `run`.
+static void print_help(const struct verb *verb)
 {
-    printf("usage: bawn %s [options] [--] CMD ARG…\n\n", verb);
+    bool run = !strcmp(verb->name, "run");
+
+    printf("usage: bawn %s %s\n%s\n\n", verb->name, verb->synopsis, verb->help);
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        const struct option *o = &options[i];
         char left[64];
 
-        snprintf(left, sizeof left, "%s%c%s--%s%s%s%s", options[i].letter ? "-" : "  ",
-                 options[i].letter ? options[i].letter : ' ', options[i].letter ? ", " : " ", options[i].name,
-                 options[i].need == VALUE_OPTIONAL ? "[="
-                 : options[i].value                ? " "
-                                                   : "",
-                 options[i].value ? options[i].value : "", options[i].need == VALUE_OPTIONAL ? "]" : "");
-        printf("  %-38s %s\n", left, options[i].help);
+        if (o->list == LIST_LATER || (o->list == LIST_RUN && !run))
+            continue;
+        snprintf(left, sizeof left, "%c%c%c --%s%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                 o->letter ? ',' : ' ', o->name,
+                 o->need == VALUE_OPTIONAL ? "[="
+                 : o->value                ? " "
+                                           : "",
+                 o->value ? o->value : "", o->need == VALUE_OPTIONAL ? "]" : "");
+        printf("  %-32s %s\n", left, o->help);
     }
-    puts("\nExit status: the command's; 128+N when signal N ended it; 124 a limit did; 125 bawn could not do "
-         "its part;\n"
-         "126 not executable; 127 not found.");
+    if (run)
+        puts("\nExit status: the command's; 128+N when signal N ended it; 124 when a limit ended it; 125 "
+             "when bawn could\n"
+             "not do its part; 126 when the command is not executable; 127 when it was not found.");
 }
 
 static size_t distance(const char *a, const char *b)
@@ -233,7 +252,8 @@ static bool take(const struct option *o, const char *value, struct run_options *
     return true;
 }
 
-bool run_options_parse(int argc, char **argv, bool needs_command, struct run_options *ret, struct err *err)
+bool run_options_parse(int argc, char **argv, const struct verb *verb, struct run_options *ret,
+                       struct err *err)
 {
     int i = 1;
 
@@ -259,13 +279,11 @@ bool run_options_parse(int argc, char **argv, bool needs_command, struct run_opt
         if (!take(o, value, ret, err))
             return false;
         if (ret->help) {
-            print_help(argv[0]);
+            print_help(verb);
             return false;
         }
     }
     ret->argv = argv + i;
-    if (needs_command && i >= argc)
-        return err_set(err, ERR_INPUT, "no command: bawn %s [options] [--] CMD ARG…", argv[0]);
     return true;
 }
 

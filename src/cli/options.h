@@ -3,6 +3,7 @@
 #ifndef BAWN_CLI_OPTIONS_H
 #define BAWN_CLI_OPTIONS_H
 
+#include "cli/cli.h"
 #include "policy/load.h"
 
 struct run_options {
@@ -17,9 +18,9 @@ struct run_options {
 };
 
 // Takes options up to the first other argument or "--". Unknown ones are ERR_INPUT with the nearest known
-// name; those of features that are not built are ERR_UNSUPPORTED. Strings are borrowed from argv. With
-// needs_command an empty rest is an error.
-MUST_USE bool run_options_parse(int argc, char **argv, bool needs_command, struct run_options *ret,
+// name; those of features that are not built are ERR_UNSUPPORTED. Strings are borrowed from argv. --help
+// prints the verb's options and returns false without an error.
+MUST_USE bool run_options_parse(int argc, char **argv, const struct verb *verb, struct run_options *ret,
                                 struct err *err);
 void run_options_deinit(struct run_options *o);
 

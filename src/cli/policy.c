@@ -126,6 +126,8 @@ static int verb_main(int argc, char **argv)
         print_schema();
         return cli_done(0);
     }
+    if (!strcmp(verb, "--help") || !strcmp(verb, "-h"))
+        return run_options_parse(argc, argv, &verb_policy, &o, &err) || o.help ? cli_done(0) : cli_fail(&err);
     if (!strcmp(verb, "import")) {
         err_set(&err, ERR_UNSUPPORTED,
                 "policy import is not in this build; write the policy by hand, see bawn.yaml(5)");
@@ -135,11 +137,12 @@ static int verb_main(int argc, char **argv)
         err_set(&err, ERR_INPUT, "usage: bawn policy %s", verb_policy.synopsis);
         return cli_fail(&err);
     }
-    ok = run_options_parse(argc - 1, argv + 1, false, &o, &err) && run_verb(verb, &o, &err);
+    ok = run_options_parse(argc - 1, argv + 1, &verb_policy, &o, &err) && run_verb(verb, &o, &err);
     ok |= o.help;
     run_options_deinit(&o);
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_policy = {"policy", "check|show [options] [FILE] | schema", "check or show a policy",
+const struct verb verb_policy = {"policy", "check|show [options] [FILE] | schema",
+                                 "check or show the policy in force here, or print its JSON Schema",
                                  verb_main};

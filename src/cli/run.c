@@ -132,7 +132,7 @@ static bool take_signals(struct run *r, struct err *err)
     return watch_add(&r->loop, &r->signals, fd, EPOLLIN, on_signal, r, err);
 }
 
-static bool open_session(struct run *r, const char *policy_text, struct err *err)
+static bool open_session(struct run *r, struct err *err)
 {
     extern char **environ;
     struct session_options o = {
@@ -145,7 +145,6 @@ static bool open_session(struct run *r, const char *policy_text, struct err *err
                    .environ = environ},
         .events = {on_refused, on_note, on_limit, r},
         .argv = r->options.argv,
-        .policy_text = policy_text,
         .leaving = true,
     };
 
@@ -220,25 +219,41 @@ static int finish(struct run *r, struct err *err)
     return code;
 }
 
+// With -v: where the record is, and the policy in force with the origin of each line.
+static void say_what_holds(struct run *r)
+{
+    AUTO_FREE char *record = xasprintf("run %s, on record in %s/runs/%s", session_id(r->session),
+                                       r->places.state_dir, session_id(r->session));
+    AUTO_BUF struct buf text = {0};
+    char *save = NULL;
+
+    if (!r->options.verbose)
+        return;
+    buf_init(&text, 4 << 20);
+    policy_write(r->policy, true, &text);
+    say(r, record);
+    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&text), "\n", &save); l;
+         l = strtok_r(NULL, "\n", &save))
+        say(r, l);
+}
+
 static int run(struct run *r, struct err *err)
 {
     AUTO_BUF struct buf notes;
-    AUTO_BUF struct buf text;
     char *save = NULL;
     int code;
 
     buf_init(&notes, 1 << 20);
-    buf_init(&text, 4 << 20);
     if (!places_find(r->options.directory, &r->places, err) ||
         !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
         return CLI_FAILED;
     for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
          l = strtok_r(NULL, "\n", &save))
         say(r, l);
-    policy_write(r->policy, false, &text);
-    if (!take_signals(r, err) || !open_session(r, buf_cstr(&text), err))
+    if (!take_signals(r, err) || !open_session(r, err))
         return CLI_FAILED;
     events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
+    say_what_holds(r);
     if (!start_live(r, err) || !start_command(r, err) || !loop_run(&r->loop, err))
         return CLI_FAILED;
     code = finish(r, err);
@@ -253,8 +268,11 @@ static int run_main(int argc, char **argv)
 
     r->events.fd = -1;
     r->stdio.terminal = r->stdio.master = -1;
-    if (!run_options_parse(argc, argv, true, &r->options, &err)) {
-        code = r->options.help ? 0 : CLI_FAILED;
+    if (!run_options_parse(argc, argv, &verb_run, &r->options, &err)) {
+        code = r->options.help ? cli_done(0) : CLI_FAILED;
+    } else if (!r->options.argv[0]) {
+        err_set(&err, ERR_INPUT,
+                "run: which command? As in `bawn run -- make test`; `bawn run --help` lists the options");
     } else if (loop_init(&r->loop, &err)) {
         // A descriptor of its own: the standard ones are let go of once the command has them.
         r->events.fd = r->options.json ? fcntl(r->options.json_fd, F_DUPFD_CLOEXEC, 3) : -1;

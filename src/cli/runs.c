@@ -228,6 +228,6 @@ static int runs_main(int argc, char **argv)
 const struct verb verb_runs = {
     .name = "runs",
     .synopsis = "[--json] [-n N]",
-    .help = "lists runs, newest first: when, how long, how they ended, how much was refused",
+    .help = "list runs, newest first: when, how long, how they ended, what was refused",
     .main = runs_main,
 };

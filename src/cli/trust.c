@@ -170,14 +170,13 @@ static int verb_main(int argc, char **argv)
     struct arguments a = {0};
     struct err err = {0};
 
-    if (parse(argc, argv, &a, &err) && a.help) {
-        printf("usage: bawn trust %s\n", verb_trust.synopsis);
-        return cli_done(0);
-    }
+    if (parse(argc, argv, &a, &err) && a.help)
+        return cli_help(&verb_trust);
     if (err.kind || !run(&a, &err))
         return err.kind == ERR_REFUSED ? (cli_fail(&err), 1) : cli_fail(&err);
     return cli_done(0);
 }
 
 const struct verb verb_trust = {"trust", "[-C DIR] [--yes|--revoke|--list] [FILE]",
-                                "let the workspace's policy loosen", verb_main};
+                                "let this very content of the workspace's bawn.yaml do more than narrow",
+                                verb_main};

@@ -127,9 +127,11 @@ static void feed_request(struct flow *f, const char *data, size_t n)
         if (f->dead)
             return;
     } while (go_on);
-    if (kept)
+    if (kept) {
         buf_consume(in, used_all);
-    else if (used_all < n && !buf_add(in, data + used_all, n - used_all))
+        if (!in->len)
+            buf_deinit(in);
+    } else if (used_all < n && !buf_add(in, data + used_all, n - used_all))
         flow_abort(f);
 }
 
@@ -242,12 +244,25 @@ static void server_ended(struct flow *f)
     }
 }
 
+// The answer is complete, the request is not: some servers read the rest, so it goes on until one of them
+// ends.
+static bool watch_server(struct flow *f)
+{
+    size_t n = 0;
+
+    if (stream_read(&f->up, f->g->scratch, 1, &n) != STREAM_AGAIN)
+        exchange_up_deaf(f);
+    return false;
+}
+
 static bool move_response(struct flow *f)
 {
     struct exchange *x = f->x;
     size_t n = 0;
     enum stream_io io;
 
+    if (x->resp_done && !x->req_done && !x->deaf && stream_is_open(&f->up))
+        return watch_server(f);
     if (!stream_is_open(&f->up) || x->resp_done || (x->open && f->client.out.len > flow_piece(f) / 2))
         return false;
     io = stream_read(&f->up, f->g->scratch, flow_piece(f), &n);
@@ -302,7 +317,18 @@ static void arm(struct flow *f)
     size_t high = flow_piece(f) / 2;
 
     stream_arm(&f->client, !x->req_done && f->up.out.len <= high);
-    stream_arm(&f->up, !x->resp_done && f->client.out.len <= high);
+    stream_arm(&f->up, (!x->resp_done || !x->req_done) && f->client.out.len <= high);
+}
+
+// A whole answer is there. A refused request without a body is read to its end, so that the connection can go
+// on.
+static bool is_over(const struct flow *f)
+{
+    const struct exchange *x = f->x;
+
+    if (x->req_done)
+        return true;
+    return x->refused ? x->req.framing != HTTP1_NO_BODY : x->deaf || !stream_is_open(&f->up);
 }
 
 void exchange_pump(struct flow *f)
@@ -329,8 +355,7 @@ void exchange_pump(struct flow *f)
             tunnel_relay(f);
             return;
         }
-        // A refused request without a body is read to its end, so that the connection can go on.
-        if (x->open && x->resp_done && (x->req_done || !x->refused || x->req.framing != HTTP1_NO_BODY)) {
+        if (x->open && x->resp_done && is_over(f)) {
             exchange_finish(f);
             moved = true;
             if (f->dead || f->pump != exchange_pump)

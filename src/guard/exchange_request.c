@@ -357,6 +357,7 @@ static void permitted(struct flow *f)
     struct exchange *x = f->x;
     const struct needle *hit = find_leak(f->g->known, &x->req);
 
+    x->answer.verdict = VERDICT_ALLOW; // or a person said so
     x->secrets = secrets_for(f->g->secrets, &x->host);
     if (hit) {
         exchange_leak(f, hit);
@@ -368,8 +369,7 @@ static void permitted(struct flow *f)
         exchange_refuse(f, 413, "the body is longer than max_upload");
         return;
     }
-    inject_body_kind(&x->places, f->tls == FLOW_TERMINATED ? x->secrets : NULL,
-                     http1_field(&x->req, "content-type"));
+    inject_body_kind(&x->places, x->secrets, f->tls == FLOW_TERMINATED, http1_field(&x->req, "content-type"));
     f->requests++;
     flow_set_queue(f, NULL);
     if (records_may_list(&f->g->records))

@@ -91,12 +91,16 @@ static void reap(struct timer *t)
 
 static void record_closed(struct flow *f)
 {
+    const struct host *last = NULL;
+    uint16_t port;
     json_t *o;
 
     if (!f->recorded && !f->requests)
         return;
     o = flow_record(f, "closed");
-    record_text(o, "host", f->host.text);
+    if (f->host.kind == HOST_NONE && f->x)
+        last = exchange_host(f->x, &port);
+    record_text(o, "host", last ? last->text : f->host.text);
     record_number(o, "sent", f->client.got);
     record_number(o, "received", f->client.sent);
     if (f->requests)

@@ -317,9 +317,9 @@ static bool read_boundary(const char *content_type, char *ret, size_t max)
     return true;
 }
 
-void inject_body_kind(struct body_places *b, const struct secret_set *set, const char *content_type)
+void inject_body_kind(struct body_places *b, const struct secret_set *set, bool tls, const char *content_type)
 {
-    *b = (struct body_places){.set = set};
+    *b = (struct body_places){.set = set, .tls = tls};
     if (!set || !set->in_body || !content_type)
         return;
     if (type_is(content_type, "application/x-www-form-urlencoded"))
@@ -379,7 +379,7 @@ bool inject_in_place(const struct body_places *b, const struct needle *hit, cons
 {
     const struct guard_secret *g = secret_of(b->set, hit);
 
-    if (!g || !g->rule->body)
+    if (!g || !g->rule->body || !(b->tls || g->rule->cleartext))
         return false;
     switch (b->kind) {
     case BODY_FORM:

@@ -41,10 +41,12 @@ enum body_kind { BODY_OTHER = 0, BODY_FORM, BODY_JSON, BODY_MULTIPART };
 #define INJECT_BEFORE 512u // bytes before a placeholder that are looked at
 struct body_places {
     const struct secret_set *set;
+    bool tls; // without, only secrets that may go in cleartext
     enum body_kind kind;
     char boundary[80];
 };
-void inject_body_kind(struct body_places *b, const struct secret_set *set, const char *content_type);
+void inject_body_kind(struct body_places *b, const struct secret_set *set, bool tls,
+                      const char *content_type);
 // Does the secret belong there? `before` are the n bytes ahead of its placeholder (fewer only at the
 // beginning).
 bool inject_in_place(const struct body_places *b, const struct needle *hit, const char *before, size_t n);

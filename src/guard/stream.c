@@ -20,12 +20,12 @@ static int bio_read(BIO *b, char *p, size_t n, size_t *ret_n)
 
     BIO_clear_retry_flags(b);
     *ret_n = 0;
-    if (s->in.len) {
-        *ret_n = n < s->in.len ? n : s->in.len;
-        memcpy(p, s->in.ptr, *ret_n);
-        buf_consume(&s->in, *ret_n);
-        if (!s->in.len)
-            buf_deinit(&s->in);
+    if (s->raw.len) {
+        *ret_n = n < s->raw.len ? n : s->raw.len;
+        memcpy(p, s->raw.ptr, *ret_n);
+        buf_consume(&s->raw, *ret_n);
+        if (!s->raw.len)
+            buf_deinit(&s->raw);
         return 1;
     }
     r = recv(s->fd, p, n, 0);
@@ -95,6 +95,7 @@ void stream_close(struct stream *s)
     watch_del(&s->watch);
     loop_close_fd(s->loop, s->fd);
     buf_deinit(&s->in);
+    buf_deinit(&s->raw);
     buf_deinit(&s->out);
     *s = (struct stream){.fd = -1, .got = s->got, .sent = s->sent};
 }
@@ -114,6 +115,8 @@ void stream_start_tls(struct stream *s, SSL *ssl, const BIO_METHOD *method)
 
     if (!b)
         die_oom();
+    s->raw = s->in;
+    buf_init(&s->in, STREAM_IN_MAX);
     BIO_set_data(b, s);
     BIO_set_init(b, 1);
     SSL_set_bio(ssl, b, b);

@@ -27,6 +27,7 @@ struct stream {
     SSL *ssl;
     char *peer; // whose TLS session this is (tls.c), or NULL
     struct buf in, out;
+    struct buf raw;       // TLS: what had been read before TLS was begun; its first input
     bool eof;             // nothing more will be read
     bool shut;            // our direction is ended
     uint32_t fired;       // events since the last stream_arm; the callback sets it
@@ -48,7 +49,8 @@ static inline bool stream_is_open(const struct stream *s)
     return s->loop && s->fd >= 0;
 }
 
-// Puts TLS on an open stream. Bytes already in `in` are the first that TLS reads. Takes over ssl.
+// Puts TLS on an open stream. Bytes in `in` become the first that TLS reads; from then on `in` holds
+// plaintext. Takes over ssl.
 void stream_start_tls(struct stream *s, SSL *ssl, const BIO_METHOD *method);
 BIO_METHOD *stream_bio_new(void); // for stream_start_tls; one serves all
 // One step of the handshake: OK when complete.

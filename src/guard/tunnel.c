@@ -18,7 +18,7 @@ static bool pass_kept(struct stream *from, struct stream *to)
 {
     bool ok = true;
 
-    if (from->in.len && !from->ssl) {
+    if (from->in.len) {
         ok = stream_send(to, from->in.ptr, from->in.len);
         buf_deinit(&from->in);
     }

@@ -95,8 +95,8 @@ static void explain_refusal(struct file_verdict *v, const struct file_rule *rule
         return;
     }
     remedy = rule->text[0] == '@'
-                 ? xasprintf("%s without %s, listing what should still be covered", grant_name(rule->grant),
-                             rule->text)
+                 ? xasprintf("leave %s out of %s, and list there what is still to be covered", rule->text,
+                             grant_name(rule->grant))
                  : xasprintf("remove %s from %s (%s)", rule->text, grant_name(rule->grant), from);
     if (rule->hook && rule->grant == GRANT_PROTECT)
         say(v, VERDICT_DENY, remedy, "a file by which a program outside runs code; it %s", how);

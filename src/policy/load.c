@@ -191,7 +191,8 @@ bool policy_workspace_file(const struct policy_places *places, char **ret_path, 
     untrusted.state_dir = NULL; // read it as a stranger's
     ok = load(&l, &root, err);
     if (ok && !l.layers.workspace_file)
-        ok = err_set(err, ERR_MISSING, "there is no bawn.yaml or bawn.json in %s", places->workspace);
+        ok = err_set(err, ERR_MISSING, "there is no bawn.yaml or bawn.json in %s: nothing to trust",
+                     places->workspace);
     if (ok) {
         *ret_path = xstrdup(l.layers.workspace_file);
         *ret_text = l.layers.workspace_text;

@@ -12,7 +12,6 @@ struct confinement {
     const struct plan_header *head;
     int landlock; // ruleset, or -1
     int sock;     // to the supervisor
-    int cap_last; // number of the kernel's last capability
 };
 
 struct command_spec {
@@ -23,9 +22,16 @@ struct command_spec {
     int std[3]; // -1 where the PTY serves
 };
 
-// Starts the command in a session of its own. On success *ret_pid is its pid and *ret_master the PTY's master
-// (-1 without one). A failure after the fork is reported by the child itself (INIT_FAILED on the socket).
+struct command_failure {
+    enum init_stage stage;
+    struct err err;
+};
+
+// Starts the command in a session of its own and returns when it has executed its program. On success
+// *ret_pid is its pid and *ret_master the PTY's master (-1 without one). On failure its process, if there was
+// one, is dead or about to be; the caller reaps it like any orphan. The caller blocks all signals, handles
+// none, and has an empty bounding set.
 MUST_USE bool command_start(const struct confinement *c, const struct command_spec *spec, pid_t *ret_pid,
-                            int *ret_master, struct err *err);
+                            int *ret_master, struct command_failure *ret_failed);
 
 #endif

@@ -195,7 +195,7 @@ static void find_plain(struct finder *f)
     for (size_t i = 0; i < f->match->n; i++) {
         const struct rule_pattern *p = &f->match->items[i];
 
-        if (p->tail[0] || p->no_parent)
+        if (p->tail[0] || p->absent)
             continue;
         if (p->rule->grant == GRANT_PROTECT)
             protect_roots_below(f, p->prefix, p->rule);
@@ -219,11 +219,16 @@ static bool holds_root(const struct finder *f, const char *dir)
 static void find_git(struct finder *f, const char *gitdir, uint32_t tag, bool pointed)
 {
     struct gitplace_list places = {0};
+    AUTO_FREE char *real = path_resolved(gitdir);
 
     gitplaces_find(f->git, gitdir, &places);
     for (size_t i = 0; i < places.n; i++) {
         const struct file_rule *rule = gitplaces_rule(f->git, places.items[i].path);
-        AUTO_FREE char *path = path_resolved_parent(places.items[i].path);
+        const char *below = path_below(places.items[i].path, gitdir);
+        // Most lie in the git directory itself, so its links are resolved once for all of them.
+        AUTO_FREE char *path = below && *below && !strchr(below, '/')
+                                   ? path_normal(real, below)
+                                   : path_resolved_parent(places.items[i].path);
 
         if (!rulematch_root(f->match, path))
             continue;

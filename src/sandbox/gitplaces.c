@@ -259,12 +259,13 @@ void gitplaces_find(const struct gitplaces *g, const char *gitdir, struct gitpla
 
 const struct file_rule *gitplaces_rule(const struct gitplaces *g, const char *path)
 {
+    const char *name = path_base(path);
+
     for (size_t i = 0; g->any && i < g->rules->n; i++) {
         const struct file_rule *r = &g->rules->rules[i];
-        size_t n = strlen(path_base(r->path)), len = strlen(path);
 
-        if (r->hook && r->grant == g->any->grant && strstr(r->path, ".git/") && len > n &&
-            path[len - n - 1] == '/' && name_is(path + len - n, path_base(r->path)))
+        if (r->hook && r->grant == g->any->grant && name_is(name, path_base(r->path)) &&
+            strstr(r->path, ".git/"))
             return r;
     }
     return g->any;

@@ -82,6 +82,19 @@ static bool loopback_up(struct err *err)
     return true;
 }
 
+// Dispositions outlive an exec when they are "ignore", and the bounding set bounds execs only: init makes
+// none any more, so what it clears here is cleared for all that it starts.
+static bool clear_inherited(struct err *err)
+{
+    int cap = 0;
+
+    for (int sig = 1; sig < 65; sig++)
+        signal(sig, SIG_DFL);
+    while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+        cap++;
+    return errno == EINVAL || err_sys(err, errno, "cannot drop capability %d from the bounding set", cap);
+}
+
 static bool boot(struct init *in, bool own_net, struct err *err)
 {
     sigset_t all;
@@ -104,6 +117,8 @@ static bool boot(struct init *in, bool own_net, struct err *err)
     in->sigfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (in->sigfd < 0)
         return err_sys(err, errno, "cannot make a signal descriptor");
+    if (!clear_inherited(err))
+        return false;
     // Without kernel keyrings there is nothing of the host's to hold.
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
         return err_sys(err, errno, "cannot take a session keyring of its own");
@@ -127,20 +142,32 @@ static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struc
     return true;
 }
 
+// v1 groups are entered by ourselves, while we have one thread: being moved by another waits for a grace
+// period.
+static bool enter_groups(const int *fds, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (write(fds[i], "0", 1) != 1)
+            return err_sys(err, errno, "cannot enter the run's control group");
+    return true;
+}
+
 static bool receive_plan(struct init *in, struct err *err)
 {
+    int fds[FD_PASS_MAX];
     struct init_msg m;
     const char *block;
-    size_t n, nfds = 1;
-    int fd = -1;
+    size_t n, nfds = FD_PASS_MAX;
     bool ok;
 
-    if (init_recv(in->sock, &m, &fd, &nfds, 0) <= 0)
+    if (init_recv(in->sock, &m, fds, &nfds, 0) <= 0)
         _exit(125);
-    if (m.type != INIT_PLAN || nfds != 1)
+    if (m.type != INIT_PLAN || !nfds)
         return err_set(err, ERR_PROTOCOL, "expected the plan, got message %u", m.type);
-    ok = map_block(fd, PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err);
-    close(fd);
+    ok = map_block(fds[0], PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err) &&
+         enter_groups(fds + 1, nfds - 1, err);
+    while (nfds)
+        close(fds[--nfds]);
     return ok;
 }
 
@@ -170,7 +197,8 @@ static bool make_gate(struct init *in, struct err *err)
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-// Who has a connection is the supervisor's to find out; a kernel that does not tell is no reason not to start.
+// Who has a connection is the supervisor's to find out; a kernel that does not tell is no reason not to
+// start.
 static bool offer_diagnosis(const struct init *in, struct err *err)
 {
     struct init_msg m = {.type = INIT_DIAGNOSE};
@@ -180,27 +208,18 @@ static bool offer_diagnosis(const struct init *in, struct err *err)
            err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-static bool set_limit(__rlimit_resource_t which, uint64_t value, const char *name, struct err *err)
-{
-    struct rlimit r = {.rlim_cur = value, .rlim_max = value};
-
-    if (value && setrlimit(which, &r) < 0)
-        return err_sys(err, errno, "cannot set the limit %s to %llu", name, (unsigned long long)value);
-    return true;
-}
-
+// What binds the whole namespace; limits of single processes are set where commands start (command.c), as
+// init itself must be able to work below them.
 static bool set_limits(const struct plan_header *head, struct err *err)
 {
-    const struct rlimit no_core = {0, 0};
+    // Init counts as a process of the namespace too.
+    const struct rlimit processes = {head->processes + 1, head->processes + 1};
     cpu_set_t have, want;
     uint32_t taken = 0;
 
-    setrlimit(RLIMIT_CORE, &no_core);
-    // Init counts as a process of the namespace too.
-    if (!set_limit(RLIMIT_NPROC, head->processes ? head->processes + 1 : 0, "processes", err) ||
-        !set_limit(RLIMIT_NOFILE, head->open_files, "open_files", err) ||
-        !set_limit(RLIMIT_FSIZE, head->file_size, "disk", err))
-        return false;
+    if (head->processes && setrlimit(RLIMIT_NPROC, &processes) < 0)
+        return err_sys(err, errno, "cannot set the limit processes to %llu",
+                       (unsigned long long)head->processes);
     if (!head->cpus)
         return true;
     CPU_ZERO(&want);
@@ -227,7 +246,8 @@ static bool prepare_landlock(struct init *in, struct err *err)
 
     // What may mount (nested) can have no file rules.
     if (!wants.no_files)
-        paths[n++] = (struct landlock_path){in->mounts.root, LANDLOCK_READ};
+        paths[n++] = (struct landlock_path){
+            in->mounts.root, plan->ops[0].flags & MOUNT_WRITABLE ? LANDLOCK_WRITE : LANDLOCK_READ};
     for (uint32_t i = 1; !wants.no_files && i < plan->head->nops; i++) {
         const struct mount_op *op = &plan->ops[i];
         bool writable = (op->kind == MOUNT_BIND && (op->flags & MOUNT_WRITABLE)) ||
@@ -252,15 +272,6 @@ static bool prepare_landlock(struct init *in, struct err *err)
     return ok;
 }
 
-static int last_capability(void)
-{
-    int cap = 63;
-
-    while (cap > 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
-        cap--;
-    return cap;
-}
-
 static bool set_up(struct init *in, struct err *err)
 {
     struct init_msg m = {.type = INIT_READY};
@@ -278,7 +289,7 @@ static bool set_up(struct init *in, struct err *err)
         return err_sys(err, errno, "cannot make a control group namespace");
     if (!mounts_apply(&in->plan, &in->mounts, err))
         return err_prefix(err, "building the sandbox's file system");
-    in->confinement = (struct confinement){in->plan.head, -1, in->sock, last_capability()};
+    in->confinement = (struct confinement){in->plan.head, -1, in->sock};
     if ((in->plan.head->flags & PLAN_LANDLOCK) && !prepare_landlock(in, err))
         return false;
     if (!set_limits(in->plan.head, err))
@@ -315,19 +326,21 @@ static bool parse_block(const char *block, size_t n, char ***ret_argv, char ***r
     return true;
 }
 
-static void report_failure(struct init *in, uint32_t id, enum init_stage stage, const struct err *err)
+static void report_failure(struct init *in, uint32_t id, const struct command_failure *f)
 {
-    struct init_msg m = {.type = INIT_FAILED, .id = id, .number = err->sys, .flags = stage};
+    struct init_msg m = {.type = INIT_FAILED, .id = id, .number = f->err.sys, .flags = f->stage};
 
-    init_msg_text(&m, err->msg);
+    init_msg_text(&m, f->err.msg);
     init_send(in->sock, &m, NULL, 0);
 }
 
-static bool start_command(struct init *in, struct init_msg *m, const int *fds, size_t nfds, struct err *err)
+static bool start_command(struct init *in, struct init_msg *m, const int *fds, size_t nfds,
+                          struct command_failure *failed)
 {
     static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
     struct command_spec spec = {
         .id = m->id, .flags = m->flags, .rows = m->rows, .cols = m->cols, .std = {-1, -1, -1}};
+    struct err *err = &failed->err;
     struct init_msg reply = {.type = INIT_STARTED, .id = m->id};
     const char *block;
     size_t n, used = 1;
@@ -351,7 +364,7 @@ static bool start_command(struct init *in, struct init_msg *m, const int *fds, s
     if (ok) {
         spec.argv = argv;
         spec.env = env;
-        ok = command_start(&in->confinement, &spec, &pid, &master, err);
+        ok = command_start(&in->confinement, &spec, &pid, &master, failed);
         free(argv);
     }
     munmap((void *)(uintptr_t)block, n);
@@ -403,14 +416,14 @@ static void handle_message(struct init *in)
     struct init_msg m;
     int fds[FD_PASS_MAX];
     size_t nfds = FD_PASS_MAX;
-    struct err err = {0};
+    struct command_failure failed = {.stage = STAGE_TERMINAL};
 
     if (init_recv(in->sock, &m, fds, &nfds, 0) <= 0)
         _exit(0);
     switch (m.type) {
     case INIT_START:
-        if (!start_command(in, &m, fds, nfds, &err))
-            report_failure(in, m.id, STAGE_TERMINAL, &err);
+        if (!start_command(in, &m, fds, nfds, &failed))
+            report_failure(in, m.id, &failed);
         break;
     case INIT_SIGNAL:
         send_signal(in, &m);

@@ -23,12 +23,13 @@ struct place {
     char *path;
     enum mount_kind kind;
     unsigned flags;
-    char *src; // bind source or link text; NULL: the path itself
+    char *src;           // bind source or link text; NULL: the path itself
     const char *content; // MOUNT_FILE: `size` bytes; borrowed
     uint64_t size;
     uint32_t mode;
     size_t order;
     bool base; // shows (bind) or replaces (yard's own) what lies below it
+    bool dropped;
 };
 
 struct layout {
@@ -156,7 +157,10 @@ static void add_yard(struct layout *l)
     add(l, "/sys", MOUNT_SYS, MOUNT_IS_DIR)->base = true;
     add(l, "/dev", MOUNT_DEV, MOUNT_IS_DIR)->base = true;
     l->places[l->n - 1].size = l->w->tmpfs_size;
-    add_tmpfs(l, "/run", 0755, false);
+    if (r->root_readable)
+        add_tmpfs(l, "/run", 0755, false);
+    else // a directory of the root, made for what lies below
+        add(l, "/run", MOUNT_EMPTY, MOUNT_IS_DIR)->base = true;
     snprintf(runtime, sizeof runtime, "/run/user/%u", l->w->uid);
     add_tmpfs(l, runtime, 0700, true);
     add_tmpfs(l, "/tmp", 01777, r->private_tmp);
@@ -184,6 +188,28 @@ static void add_grants(struct layout *l)
     }
 }
 
+// Binds that a later one further up gives as well, with the same right: /usr/bin, granted as /bin, when there
+// is /usr.
+static void drop_repeated(struct layout *l)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        struct place *p = &l->places[i];
+        AUTO_FREE char *parent = path_parent(p->path);
+        const struct place *up = p->base && p->kind == MOUNT_BIND ? base_of(l, parent) : NULL;
+
+        if (up && up != p && shows_host(up) && !((up->flags ^ p->flags) & MOUNT_WRITABLE))
+            p->dropped = true;
+    }
+    for (size_t i = 0; i < l->n; i++)
+        if (l->places[i].dropped)
+            free(l->places[i].path);
+        else
+            l->places[out++] = l->places[i];
+    l->n = out;
+}
+
 static void note_missing(struct layout *l)
 {
     const struct file_rules *r = l->w->rules;
@@ -192,6 +218,21 @@ static void note_missing(struct layout *l)
         if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
             r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
             buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
+}
+
+// Root's, and closed to us by its modes: the sandbox, which runs as us without capabilities, cannot open it
+// either, nor change that. A mask would add nothing.
+static bool is_closed(const struct cover *c)
+{
+    static const int ways[] = {R_OK, W_OK, X_OK};
+    struct stat st;
+
+    if (geteuid() == 0 || lstat(c->path, &st) < 0 || st.st_uid != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+        if (faccessat(AT_FDCWD, c->path, ways[i], AT_EACCESS) == 0 || errno != EACCES)
+            return false;
+    return true;
 }
 
 static void add_covers(struct layout *l)
@@ -208,6 +249,8 @@ static void add_covers(struct layout *l)
             continue;
         base = base_of(l, cover->path);
         if (!shows_host(base) || (cover->kind != COVER_MASK && !(base->flags & MOUNT_WRITABLE)))
+            continue;
+        if (cover->kind == COVER_MASK && is_closed(cover))
             continue;
         if (cover->kind == COVER_MASK) {
             add(l, cover->path, MOUNT_MASK, dir | MOUNT_OPTIONAL);
@@ -254,11 +297,20 @@ static int by_path(const void *a, const void *b)
     return (*p == '/' ? 1 : *p) - (*q == '/' ? 1 : *q);
 }
 
+static bool writes_all(const struct file_rules *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rules[i].grant == GRANT_WRITE && !strcmp(r->rules[i].path, "/"))
+            return true;
+    return false;
+}
+
 static void emit(const struct layout *l, struct plan *plan)
 {
     const struct file_rules *r = l->w->rules;
 
-    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR, "", "/", 4 << 20, 0755);
+    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+             MOUNT_IS_DIR | (writes_all(r) ? (unsigned)MOUNT_WRITABLE : 0u), "", "/", l->w->tmpfs_size, 0755);
     for (size_t i = 0; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
@@ -272,12 +324,14 @@ static void emit(const struct layout *l, struct plan *plan)
 bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err)
 {
     struct layout l = {.w = w, .notes = notes};
-    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY, MOUNT_IS_DIR);
+    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
+                             MOUNT_IS_DIR | (writes_all(w->rules) ? (unsigned)MOUNT_WRITABLE : 0u));
     bool ok = true;
 
     root->base = true;
     add_yard(&l);
     add_grants(&l);
+    drop_repeated(&l);
     note_missing(&l);
     add_covers(&l);
     add_let_in(&l);

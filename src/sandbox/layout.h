@@ -21,7 +21,7 @@ struct layout_wants {
     const struct cover_list *covers;
     uid_t uid;
     bool own_net;
-    uint64_t tmpfs_size;           // bytes for each private tmpfs; 0: the kernel's default
+    uint64_t tmpfs_size;           // bytes for the private places; 0: the kernel's default
     const struct strlist *sockets; // host UNIX sockets that are in view and must not be: masked
     const struct strlist
         *more_read; // further host files to show (resolver configuration with an open network)

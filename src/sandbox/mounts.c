@@ -7,8 +7,16 @@
 //   3. The others follow in the plan's order, parents before children. Sources are opened in the old tree,
 //      destinations in the new one, both from a descriptor of the root and without following links.
 //   4. pivot_root, and the old tree is let go.
-// Masks are clones of one empty file and one empty directory, both mode 000 on a read-only tmpfs: the owner
-// can neither open nor chmod them. Their mount stays locked to whoever makes a further namespace.
+// An empty root is one tmpfs, and the private places (/tmp, HOME, /dev/shm …) are directories of it, each
+// bound onto itself with its own attributes: the root's mount is read-only, theirs is not, and no path leads
+// from one to the other. A file system each would cost 50 µs each, and share no limit. Masks are clones of
+// one empty file and one directory, both mode 000 on a read-only tmpfs: the owner can neither open nor chmod
+// them. Their mount stays locked to whoever makes a further namespace.
+//
+// Speed: to let go of a mount that is attached nowhere, or of one taken off the tree, costs a wait for the
+// kernel's grace period (50 µs to some 100), at a close as at an exit. So the masks themselves are attached
+// below the new /proc, where no host program can detach them, and the host's tree is the only one that is
+// taken off.
 #include "sandbox/mounts.h"
 
 #include <errno.h>
@@ -27,6 +35,8 @@ struct stage {
     const struct plan_view *plan;
     int old; // "/" of the host
     struct mounts m;
+    bool own_root; // the root is a tmpfs of ours, on this device
+    dev_t root_dev;
     int *sealed; // tmpfs mounts to make read-only at the end
     size_t nsealed;
 };
@@ -89,33 +99,32 @@ static bool attach(int mount, int dirfd, const char *path, struct err *err)
     return true;
 }
 
-// Makes dst in a tmpfs of ours (elsewhere the tree is read-only and dst exists).
-static bool make_place(int root, const char *dst, bool is_dir, struct err *err)
+// Makes and opens dst in a tmpfs of ours (elsewhere the tree is read-only and dst exists). Nobody else is in
+// there yet.
+static int make_place(int root, const char *dst, bool is_dir, struct err *err)
 {
     AUTO_FREE char *copy = xstrdup(dst + 1);
-    AUTO_CLOSE int dir = dup(root);
+    AUTO_CLOSE int dir = -1;
     char *name = copy;
 
     for (;;) {
         char *slash = strchr(name, '/');
-        int next;
+        int at = dir < 0 ? root : dir, next;
 
         if (slash)
             *slash = '\0';
-        if (slash || is_dir) {
-            if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST && errno != EROFS)
-                return err_sys(err, errno, "cannot make the mount point %s", dst);
-        } else {
-            next = openat(dir, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_EXCL, 0444);
-            if (next >= 0)
-                close(next);
+        if ((slash || is_dir ? mkdirat(at, name, 0755) : mknodat(at, name, S_IFREG | 0444, 0)) < 0 &&
+            errno != EEXIST && errno != EROFS) {
+            err_sys(err, errno, "cannot make the mount point %s", dst);
+            return -1;
         }
-        if (!slash)
-            return true;
-        next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | (slash ? O_DIRECTORY : 0));
         if (next < 0)
-            return err_sys(err, errno, "cannot reach the mount point %s", dst);
-        close(dir);
+            err_sys(err, errno, "cannot reach the mount point %s", dst);
+        if (next < 0 || !slash)
+            return next;
+        if (dir >= 0)
+            close(dir);
         dir = next;
         name = slash + 1;
     }
@@ -125,11 +134,8 @@ static int open_place(const struct stage *s, const char *dst, bool is_dir, struc
 {
     int fd = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
 
-    if (fd < 0 && errno == ENOENT) {
-        if (!make_place(s->m.root, dst, is_dir, err))
-            return -1;
-        fd = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
-    }
+    if (fd < 0 && errno == ENOENT)
+        return make_place(s->m.root, dst, is_dir, err);
     if (fd < 0)
         err_sys(err, errno, "cannot open %s in the sandbox", dst);
     return fd;
@@ -144,19 +150,19 @@ static bool attach_at(const struct stage *s, int mount, const char *dst, bool is
 
 static bool make_masks(struct mounts *m, struct err *err)
 {
-    AUTO_CLOSE int fs = make_tmpfs(4096, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    AUTO_CLOSE int fs = make_tmpfs(4096, 0, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
     struct stat st;
 
     if (fs < 0)
         return false;
-    if (mknodat(fs, "file", S_IFREG, 0) < 0 || mkdirat(fs, "dir", 0) < 0 || fstat(fs, &st) < 0)
+    if (mknodat(fs, "file", S_IFREG, 0) < 0 || fstat(fs, &st) < 0)
         return err_sys(err, errno, "cannot make the masks");
     if (!set_attr(fs, MOUNT_ATTR_RDONLY, false, err))
         return false;
     m->mask_dev = st.st_dev;
     m->mask_file = clone_tree(fs, "file", false, err);
-    m->mask_dir = clone_tree(fs, "dir", false, err);
-    return m->mask_file >= 0 && m->mask_dir >= 0;
+    m->mask_dir = TAKE_FD(fs);
+    return m->mask_file >= 0;
 }
 
 static bool put_mask(const struct mounts *m, int place, const char *path, bool is_dir, struct err *err)
@@ -168,15 +174,21 @@ static bool put_mask(const struct mounts *m, int place, const char *path, bool i
 
 static bool make_root(struct stage *s, const struct mount_op *op, struct err *err)
 {
+    struct stat st;
+
     if (op->kind == MOUNT_TREE) {
+        uint64_t attr = ATTR_SAFE | (op->flags & MOUNT_WRITABLE ? 0u : MOUNT_ATTR_RDONLY);
+
         s->m.root = clone_tree(s->old, "", true, err);
-        if (s->m.root < 0 || !set_attr(s->m.root, MOUNT_ATTR_RDONLY | ATTR_SAFE, true, err))
+        if (s->m.root < 0 || !set_attr(s->m.root, attr, true, err))
             return false;
     } else {
         s->m.root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
         if (s->m.root < 0)
             return false;
         s->sealed[s->nsealed++] = dup(s->m.root);
+        s->own_root = fstat(s->m.root, &st) == 0;
+        s->root_dev = st.st_dev;
     }
     return attach(s->m.root, AT_FDCWD, STAGING, err);
 }
@@ -199,12 +211,38 @@ static bool apply_bind(struct stage *s, const struct mount_op *op, struct err *e
            attach_at(s, mount, dst, op->flags & MOUNT_IS_DIR, err);
 }
 
+static bool is_on_root(const struct stage *s, int fd)
+{
+    struct stat st;
+
+    return s->own_root && fstat(fd, &st) == 0 && st.st_dev == s->root_dev;
+}
+
+// A place of the yard's own: part of the root's tmpfs where it lies on that, else a file system by itself.
+// Returns the mount, which is attached, or -1.
+static int put_tmpfs(const struct stage *s, const char *dst, uint64_t size, unsigned mode, unsigned attr,
+                     struct err *err)
+{
+    AUTO_CLOSE int place = open_place(s, dst, true, err);
+    AUTO_CLOSE int fs = -1;
+
+    if (place < 0)
+        return -1;
+    if (!is_on_root(s, place))
+        fs = make_tmpfs(size, mode, attr, err);
+    else if (fchmodat(s->m.root, dst + 1, mode, 0) < 0)
+        err_sys(err, errno, "cannot set the mode");
+    else
+        fs = clone_tree(place, "", false, err);
+    return fs >= 0 && set_attr(fs, attr, false, err) && attach(fs, place, "", err) ? TAKE_FD(fs) : -1;
+}
+
 static bool apply_tmpfs(struct stage *s, const struct mount_op *op, struct err *err)
 {
     unsigned attr = ATTR_SAFE | (op->flags & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0u);
-    AUTO_CLOSE int fs = make_tmpfs(op->size, op->mode, attr, err);
+    AUTO_CLOSE int fs = put_tmpfs(s, s->plan->strings + op->dst, op->size, op->mode, attr, err);
 
-    if (fs < 0 || !attach_at(s, fs, s->plan->strings + op->dst, true, err))
+    if (fs < 0)
         return false;
     if (op->flags & MOUNT_SEALED)
         s->sealed[s->nsealed++] = TAKE_FD(fs);
@@ -248,12 +286,11 @@ static bool apply_link(struct stage *s, const struct mount_op *op, struct err *e
 {
     const char *dst = s->plan->strings + op->dst;
     AUTO_FREE char *parent = path_parent(dst);
-    AUTO_CLOSE int dir = -1;
+    AUTO_CLOSE int dir = open_place(s, parent, true, err);
 
-    if (strcmp(parent, "/") != 0 && !make_place(s->m.root, parent, true, err))
+    if (dir < 0)
         return false;
-    dir = open_nolink(s->m.root, parent, O_PATH | O_DIRECTORY);
-    if (dir < 0 || symlinkat(s->plan->strings + op->src, dir, path_base(dst)) < 0)
+    if (symlinkat(s->plan->strings + op->src, dir, path_base(dst)) < 0)
         return err_sys(err, errno, "cannot make the link %s", dst);
     return true;
 }
@@ -262,17 +299,16 @@ static bool add_device(const struct stage *s, int dev, const char *name, struct 
 {
     char path[64];
     AUTO_CLOSE int node = -1;
-    int place;
 
     snprintf(path, sizeof path, "dev/%s", name);
     node = clone_tree(s->old, path, false, err);
     if (node < 0)
         return false;
-    place = openat(dev, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0444);
-    if (place < 0)
+    if (mknodat(dev, name, S_IFREG | 0444, 0) < 0)
         return err_sys(err, errno, "cannot make /dev/%s", name);
-    close(place);
-    return set_attr(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, err) && attach(node, dev, name, err);
+    // A device takes data on a read-only mount too; its modes and times, which are the host's, it keeps.
+    return set_attr(node, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, err) &&
+           attach(node, dev, name, err);
 }
 
 static bool add_sub(int dev, const char *name, int fs, struct err *err)
@@ -295,9 +331,16 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
                                            {"/proc/self/fd/2", "stderr"},
                                            {"pts/ptmx", "ptmx"}};
     static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
-    AUTO_CLOSE int dev = make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
+    AUTO_CLOSE int dev = s->own_root ? -1 : make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
+    AUTO_CLOSE int shm = -1;
 
-    if (dev < 0 || !attach_at(s, dev, "/dev", true, err))
+    // A directory of the root where that is ours: it is sealed with it, and the nodes are mounts of their
+    // own.
+    if (s->own_root)
+        dev = open_place(s, "/dev", true, err);
+    else if (dev >= 0 && !attach_at(s, dev, "/dev", true, err))
+        return false;
+    if (dev < 0)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(devices); i++)
         if (!add_device(s, dev, devices[i], err))
@@ -305,9 +348,10 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         if (symlinkat(links[i][0], dev, links[i][1]) < 0)
             return err_sys(err, errno, "cannot make /dev/%s", links[i][1]);
-    return add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err) &&
-           add_sub(dev, "shm", make_tmpfs(op->size, 01777, ATTR_SAFE, err), err) &&
-           set_attr(dev, MOUNT_ATTR_RDONLY, false, err);
+    if (!add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err))
+        return false;
+    shm = put_tmpfs(s, "/dev/shm", op->size, 01777, ATTR_SAFE, err);
+    return shm >= 0 && (s->own_root || set_attr(dev, MOUNT_ATTR_RDONLY, false, err));
 }
 
 // Without further user namespaces nobody inside can gain a capability, whatever the kernel's bugs behind
@@ -321,12 +365,22 @@ static bool forbid_user_namespaces(int proc, struct err *err)
     return true;
 }
 
+// Root's, and closed to everybody else: the kernel gives these modes, and nobody changes those of a mount
+// that only the sandbox sees.
+static bool is_closed(const struct stat *st)
+{
+    return st->st_uid != geteuid() && !(st->st_mode & 077);
+}
+
 static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const options[] = {"hidepid", "2", NULL};
     static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-    static const char *const masked[] = {"keys", "timer_list", "kcore", "sysrq-trigger",
-                                         "kmsg", "acpi",       "scsi"};
+    // Those that only root may read on the host are root's inside too when root started the run.
+    static const char *const masked[] = {
+        "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
+        "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
+    bool attached[2] = {false, false};
     unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
     AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
 
@@ -343,9 +397,15 @@ static bool apply_proc(struct stage *s, struct err *err)
     }
     for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
         struct stat st;
+        bool dir, ok;
 
-        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            !put_mask(&s->m, proc, masked[i], S_ISDIR(st.st_mode), err))
+        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || is_closed(&st))
+            continue;
+        dir = S_ISDIR(st.st_mode);
+        ok = attached[dir] ? put_mask(&s->m, proc, masked[i], dir, err)
+                           : attach(dir ? s->m.mask_dir : s->m.mask_file, proc, masked[i], err);
+        attached[dir] = true;
+        if (!ok)
             return err_prefix(err, "/proc/%s", masked[i]);
     }
     return true;
@@ -403,8 +463,10 @@ static bool apply_all(struct stage *s, struct err *err)
 
         if (apply_one(s, op, &one))
             continue;
-        // What vanished between planning and now needs no cover and can be no source.
-        if ((op->flags & MOUNT_OPTIONAL) && (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP))
+        // What vanished between planning and now needs no cover and can be no source. What cannot be reached
+        // with all capabilities over the user's own files (EACCES) lies behind somebody else's directory.
+        if ((op->flags & MOUNT_OPTIONAL) &&
+            (one.sys == ENOENT || one.sys == ENOTDIR || one.sys == ELOOP || one.sys == EACCES))
             continue;
         *err = one;
         return err_prefix(err, "%s", plan->strings + op->dst);
@@ -431,6 +493,7 @@ bool mounts_apply(const struct plan_view *plan, struct mounts *ret, struct err *
     AUTO_CLOSE int old = -1;
     AUTO_FREE int *sealed = xcalloc(plan->head->nops, sizeof *sealed);
     struct stage s = {.plan = plan, .m = {-1, -1, -1, 0}, .sealed = sealed};
+    mode_t before;
     bool ok;
 
     if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
@@ -439,7 +502,9 @@ bool mounts_apply(const struct plan_view *plan, struct mounts *ret, struct err *
     if (old < 0)
         return err_sys(err, errno, "cannot open /");
     s.old = old;
+    before = umask(0); // modes are meant as they stand
     ok = make_masks(&s.m, err) && apply_all(&s, err) && make_it_root(&s, err);
+    umask(before);
     for (size_t i = 0; i < s.nsealed; i++)
         close(s.sealed[i]);
     if (ok)

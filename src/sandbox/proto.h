@@ -5,7 +5,7 @@
 // version.
 //
 // supervisor → init                                   descriptors
-//   PLAN                                              memfd with the plan
+//   PLAN                                              memfd with the plan; tasks files of control groups (v1)
 //   START    id, flags, rows, cols, text=cwd          memfd argv/env; stdin, stdout, stderr that are not
 //                                                     served by a terminal
 //   SIGNAL   id, number                               to the command's process group; id 0: to everything
@@ -13,14 +13,13 @@
 //   CONNECT  id, number=port                          to that port of the sandbox's loopback
 // init → supervisor
 //   GATE     id=kind of listener, number=port          the listener; all come before READY
-//   DIAGNOSE                                          sock_diag socket of the sandbox, before READY; with a gate
-//   READY    number=Landlock ABI in use               the sandbox stands; commands may start
-//   STARTED  id, number=pid inside                    PTY master when one was asked for
-//   LISTENER id                                       seccomp user notification listener of the command
-//   EXITED   id, number=wait status, flags=EXITED_*
-//   FAILED   id, number=errno, flags=stage, text      the command could not be started; id 0: set-up failed
-//   COVERED  number=errno, text=path
-//   CONNECTED id, number=errno                        the socket when there is no error
+//   DIAGNOSE                                          sock_diag socket of the sandbox, before READY; with a
+//   gate READY    number=Landlock ABI in use               the sandbox stands; commands may start STARTED id,
+//   number=pid inside                    PTY master when one was asked for LISTENER id seccomp user
+//   notification listener of the command EXITED   id, number=wait status, flags=EXITED_* FAILED   id,
+//   number=errno, flags=stage, text      the command could not be started; id 0: set-up failed COVERED
+//   number=errno, text=path CONNECTED id, number=errno                        the socket when there is no
+//   error
 //
 // The supervisor closing its end, or dying, ends init and with it every process inside.
 #ifndef BAWN_SANDBOX_PROTO_H

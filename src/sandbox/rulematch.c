@@ -6,7 +6,7 @@
 // characters: a directory called "[old]" must not turn the rules below it into something else.
 #include "sandbox/rulematch.h"
 
-#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -48,6 +48,15 @@ static uint32_t name_hash(const char *s)
     return h;
 }
 
+static uint32_t bytes_hash(const char *s, size_t n)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * 16777619u;
+    return h;
+}
+
 char *path_resolved(const char *path)
 {
     AUTO_FREE char *head = xstrdup(path);
@@ -73,20 +82,19 @@ char *path_resolved_parent(const char *path)
 
 // File systems on which `.GIT` opens `.git`. FUSE is among them as there is no telling what stands behind it;
 // folding too much only covers more.
-static bool folds_case(const char *dir)
+static bool folds_case(int dir)
 {
     static const long types[] = {0x4d44,     0x2011bab0, 0x5346544e, 0x7366746e, 0x482b,
                                  0xff534d42, 0xfe534d42, 0x01021997, 0x65735546};
-    AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
     struct statfs fs;
     int flags = 0;
 
-    if (fd < 0 || fstatfs(fd, &fs) < 0)
-        return false;
+    if (fstatfs(dir, &fs) < 0)
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if ((long)(uint32_t)fs.f_type == types[i])
             return true;
-    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_CASEFOLD_FL);
+    return ioctl(dir, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_CASEFOLD_FL);
 }
 
 const char *rulematch_root(const struct rulematch *m, const char *path)
@@ -122,19 +130,132 @@ static void find_roots(struct rulematch *m)
             strlist_add(&m->roots, all.items[i]);
 }
 
-// How much of the pattern is literal: the longest of the workspace, home and writable roots that it starts
-// with, and then the components without a glob character.
-static size_t literal_length(const struct rulematch *m, const char *pattern)
+// --- reading the rules ---
+//
+// Hundreds of rules name few directories, most of which do not exist, and few of the names in the others do.
+// This runs at every start, so each directory is resolved once, from its parent's answer, and one that many
+// rules are about is listed, which tells for most of them that there is nothing.
+
+#define LIST_AFTER 8     // questions about one directory
+#define LIST_ENTRY 512   // bytes of a directory's size that are worth one question
+#define NAMES_BITS 8192u // of a listing's filter
+#define NAMES_LISTED_MAX 4096
+
+struct resolved_dir {
+    struct resolved_dir *next;
+    const char *asked, *answer;
+    size_t len; // of asked
+    bool exists;
+    size_t questions, list_at;
+    uint8_t *names; // a bit for the hash of each name in it; NULL when it was not listed
+};
+
+struct reader {
+    struct rulematch *m;
+    const char **starts; // literal whatever characters they have: workspace, home, writable roots
+    size_t nstarts;
+    bool root_folds;
+    struct resolved_dir *dirs[RULEMATCH_BUCKETS], *last;
+};
+
+// False when it is not worth it or not certain to tell the truth.
+static bool list_names(struct resolved_dir *d, struct arena *arena)
 {
-    const struct file_rules *rules = m->rules;
-    const char *starts[2] = {rules->workspace, rules->home};
+    AUTO_CLOSEDIR DIR *dir = opendir(d->answer);
+    const struct dirent *e;
+    struct stat st;
+
+    if (!dir || fstat(dirfd(dir), &st) < 0 || folds_case(dirfd(dir)))
+        return false;
+    if (st.st_size / LIST_ENTRY > (off_t)d->questions) {
+        d->list_at = (size_t)(st.st_size / LIST_ENTRY);
+        return false;
+    }
+    d->names = arena_alloc(arena, NAMES_BITS / 8);
+    errno = 0;
+    for (size_t n = 0; (e = readdir(dir)) && n < NAMES_LISTED_MAX; n++) {
+        uint32_t h = name_hash(e->d_name) % NAMES_BITS;
+
+        d->names[h / 8] |= (uint8_t)(1u << h % 8);
+    }
+    if (e || errno)
+        d->names = NULL;
+    return d->names;
+}
+
+// False when the directory certainly has no such name.
+static bool may_hold(struct reader *r, struct resolved_dir *d, const char *name)
+{
+    uint32_t h;
+
+    if (!d->exists)
+        return false;
+    if (++d->questions == d->list_at && !list_names(d, &r->m->arena))
+        d->names = NULL;
+    h = name_hash(name) % NAMES_BITS;
+    return !d->names || d->names[h / 8] >> h % 8 & 1;
+}
+
+static const char *join(struct arena *a, const char *dir, const char *name)
+{
+    return arena_printf(a, "%s/%s", dir[1] ? dir : "", name);
+}
+
+static struct resolved_dir *resolve_dir(struct reader *r, const char *path, size_t len);
+
+// What the directory's name leads to, from what its parent leads to.
+static void resolve_new(struct reader *r, struct resolved_dir *d)
+{
+    const char *name = path_base(d->asked);
+    struct resolved_dir *up = resolve_dir(r, d->asked, (size_t)(name - d->asked) - 1);
+    AUTO_FREE char *real = NULL;
+    char target[1];
+
+    d->answer = up->answer == up->asked ? d->asked : join(&r->m->arena, up->answer, name);
+    if (!may_hold(r, up, name))
+        return;
+    if (readlink(d->answer, target, sizeof target) < 0) {
+        d->exists = errno == EINVAL; // there, and no link
+        return;
+    }
+    real = path_resolved(d->asked);
+    d->answer = arena_strdup(&r->m->arena, real);
+    d->exists = access(real, F_OK) == 0;
+}
+
+// The first len bytes of path name a directory; none is the root.
+static struct resolved_dir *resolve_dir(struct reader *r, const char *path, size_t len)
+{
+    struct resolved_dir **slot, *d = r->last;
+
+    if (d && d->len == len && !memcmp(d->asked, path, len)) // the rules are sorted
+        return d;
+    slot = &r->dirs[bytes_hash(path, len) % RULEMATCH_BUCKETS];
+    for (d = *slot; d; d = d->next)
+        if (d->len == len && !memcmp(d->asked, path, len))
+            return r->last = d;
+    d = arena_alloc(&r->m->arena, sizeof *d);
+    d->asked = len ? arena_strndup(&r->m->arena, path, len) : "/";
+    d->len = len;
+    d->list_at = LIST_AFTER;
+    d->answer = d->asked;
+    d->exists = !len;
+    if (len)
+        resolve_new(r, d);
+    d->next = *slot; // the recursion may have filled it meanwhile
+    *slot = d;
+    return r->last = d;
+}
+
+// How much of the pattern is literal: the longest of the starts, and then the components without a glob
+// character.
+static size_t literal_length(const struct reader *r, const char *pattern)
+{
     size_t best = 0;
 
-    for (size_t i = 0; i < rules->n + 2; i++) {
-        const char *s = i < 2 ? starts[i] : rules->rules[i - 2].path;
+    for (size_t i = 0; i < r->nstarts; i++) {
+        const char *s = r->starts[i];
 
-        if (i >= 2 && rules->rules[i - 2].grant != GRANT_WRITE)
-            continue;
         if (s && strcmp(s, "/") && path_within(pattern, s) && strlen(s) > best)
             best = strlen(s);
     }
@@ -148,17 +269,21 @@ static size_t literal_length(const struct rulematch *m, const char *pattern)
     }
 }
 
+static const char *lower_copy(struct arena *a, const char *s)
+{
+    char *copy = arena_strdup(a, s);
+
+    lower_all(copy);
+    return copy;
+}
+
 static void pattern_index(struct rulematch *m, struct rule_pattern p)
 {
-    const char *base = p.tail[0] ? p.tail : p.prefix;
-    const char *slash = strrchr(base, '/');
     uint32_t at;
 
-    p.last = xstrdup(slash ? slash + 1 : base);
-    if (p.fold) {
-        lower_all(p.tail);
-        lower_all(p.last);
-    }
+    if (p.fold && p.tail[0])
+        p.tail = lower_copy(&m->arena, p.tail);
+    p.last = path_base(p.tail[0] ? p.tail : p.prefix);
     p.last_glob = p.tail[0] && glob_is(p.last);
     p.hash = name_hash(p.last);
     if (m->n == m->alloc) {
@@ -184,115 +309,88 @@ void rulematch_add_path(struct rulematch *m, const char *path, const struct file
     for (uint32_t i = m->buckets[h % RULEMATCH_BUCKETS]; i; i = m->items[i - 1].next)
         if (!m->items[i - 1].tail[0] && !strcmp(m->items[i - 1].prefix, path) && m->items[i - 1].rule == rule)
             return;
-    pattern_index(m, (struct rule_pattern){.rule = rule, .prefix = xstrdup(path), .tail = xstrdup("")});
+    pattern_index(m,
+                  (struct rule_pattern){.rule = rule, .prefix = arena_strdup(&m->arena, path), .tail = ""});
 }
 
-struct resolved_dir {
-    struct resolved_dir *next;
-    char *asked, *answer;
-    bool exists;
-};
-
-// Hundreds of rules name few directories, and most of those do not exist: each directory is looked at once,
-// from its parent's answer.
-static const struct resolved_dir *resolve_dir(struct rulematch *m, const char *dir)
+// A plain path: what its directory leads to, and its name.
+static void add_plain(struct reader *r, struct rule_pattern p, const char *path)
 {
-    struct resolved_dir **slot = &m->resolved[name_hash(dir) % RULEMATCH_BUCKETS], *d;
-    const struct resolved_dir *up;
-    AUTO_FREE char *parent = NULL;
-    char target[PATH_MAX];
-    ssize_t n;
+    const char *name = path_base(path);
+    size_t len = (size_t)(name - path) - 1;
+    struct resolved_dir *dir;
 
-    for (d = *slot; d; d = d->next)
-        if (!strcmp(d->asked, dir))
-            return d;
-    d = xcalloc(1, sizeof *d);
-    d->asked = xstrdup(dir);
-    d->exists = true;
-    if (!strcmp(dir, "/")) {
-        d->answer = xstrdup("/");
+    p.tail = "";
+    if (!path[1]) {
+        p.prefix = "/";
     } else {
-        parent = path_parent(dir);
-        up = resolve_dir(m, parent);
-        d->answer = path_normal(up->answer, path_base(dir));
-        // EINVAL: there, and no link.
-        n = up->exists ? readlink(d->answer, target, sizeof target) : -1;
-        if (n < 0) {
-            d->exists = up->exists && errno == EINVAL;
-        } else {
-            free(d->answer);
-            d->answer = path_resolved(dir);
-            d->exists = access(d->answer, F_OK) == 0;
-        }
+        dir = resolve_dir(r, path, len);
+        p.absent = !may_hold(r, dir, name);
+        p.prefix = dir->answer == dir->asked ? path : join(&r->m->arena, dir->answer, name);
     }
-    d->next = *slot; // the recursion may have filled it meanwhile
-    *slot = d;
-    return d;
+    pattern_index(r->m, p);
 }
 
-static void forget_resolved(struct rulematch *m)
+static void add_rule(struct reader *r, const struct file_rule *rule)
 {
-    for (size_t i = 0; i < RULEMATCH_BUCKETS; i++)
-        while (m->resolved[i]) {
-            struct resolved_dir *d = m->resolved[i];
+    struct rule_pattern p = {.rule = rule, .fold = rule->hook || r->root_folds};
+    const char *text = rule->path;
+    size_t len = strlen(text), n = len;
 
-            m->resolved[i] = d->next;
-            free(d->asked);
-            free(d->answer);
-            free(d);
-        }
+    while (rule->glob && len > 3 && !memcmp(text + len - 3, "/**", 3))
+        len -= 3;
+    if (text[len])
+        text = arena_strndup(&r->m->arena, text, len);
+    if (rule->glob)
+        n = literal_length(r, text);
+    if (n >= len || n + 1 >= len) {
+        add_plain(r, p, n && n < len ? arena_strndup(&r->m->arena, text, n) : text);
+        return;
+    }
+    p.tail = text + n + 1;
+    p.prefix = resolve_dir(r, text, n)->answer;
+    pattern_index(r->m, p);
 }
 
-static void add_rule(struct rulematch *m, const struct file_rule *r, bool root_folds)
+static void read_rules(struct reader *r, const struct file_rules *rules)
 {
-    AUTO_FREE char *text = xstrdup(r->path);
-    AUTO_FREE char *parent = NULL;
-    struct rule_pattern p = {.rule = r, .fold = r->hook || root_folds};
-    const struct resolved_dir *dir;
-    size_t n;
+    r->starts = xcalloc(rules->n + 2, sizeof *r->starts);
+    r->starts[r->nstarts++] = rules->workspace;
+    r->starts[r->nstarts++] = rules->home;
+    for (size_t i = 0; i < rules->n; i++)
+        if (rules->rules[i].grant == GRANT_WRITE)
+            r->starts[r->nstarts++] = rules->rules[i].path;
+    for (size_t i = 0; i < rules->n; i++)
+        if (rules->rules[i].grant >= GRANT_PROTECT)
+            add_rule(r, &rules->rules[i]);
+    free(r->starts);
+}
 
-    for (n = strlen(text); r->glob && n > 3 && !strcmp(text + n - 3, "/**"); n -= 3)
-        text[n - 3] = '\0';
-    n = r->glob ? literal_length(m, text) : strlen(text);
-    if (!text[n] || !text[n + 1]) {
-        text[n] = '\0';
-        parent = path_parent(*text ? text : "/");
-        dir = resolve_dir(m, parent);
-        p.prefix = *text ? path_normal(dir->answer, path_base(text)) : xstrdup("/");
-        p.no_parent = !dir->exists;
-        p.tail = xstrdup("");
-    } else {
-        p.tail = xstrdup(text + n + 1);
-        text[n] = '\0';
-        p.prefix = xstrdup(resolve_dir(m, *text ? text : "/")->answer);
-    }
-    pattern_index(m, p);
+static bool root_folds_case(const char *root)
+{
+    AUTO_CLOSE int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+
+    return fd >= 0 && folds_case(fd);
 }
 
 void rulematch_init(struct rulematch *m, const struct file_rules *rules)
 {
-    bool folds = false;
+    struct reader r = {.m = m};
 
-    *m = (struct rulematch){.rules = rules};
+    *m = (struct rulematch){.rules = rules, .alloc = rules->n + 64};
+    m->items = xcalloc(m->alloc, sizeof *m->items);
     find_roots(m);
     for (size_t i = 0; i < m->roots.n; i++)
-        folds = folds || folds_case(m->roots.items[i]);
-    for (size_t i = 0; i < rules->n; i++)
-        if (rules->rules[i].grant >= GRANT_PROTECT)
-            add_rule(m, &rules->rules[i], folds);
-    forget_resolved(m);
+        r.root_folds = r.root_folds || root_folds_case(m->roots.items[i]);
+    read_rules(&r, rules);
 }
 
 void rulematch_deinit(struct rulematch *m)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        free(m->items[i].prefix);
-        free(m->items[i].tail);
-        free(m->items[i].last);
-    }
     free(m->items);
     free(m->globs);
     strlist_deinit(&m->roots);
+    arena_deinit(&m->arena);
     *m = (struct rulematch){0};
 }
 

@@ -10,6 +10,7 @@
 #ifndef BAWN_SANDBOX_RULEMATCH_H
 #define BAWN_SANDBOX_RULEMATCH_H
 
+#include "base/arena.h"
 #include "base/strlist.h"
 #include "policy/files.h"
 
@@ -17,14 +18,14 @@
 
 struct rule_pattern {
     const struct file_rule *rule;
-    char *prefix;   // normal, links resolved as far as it exists
-    char *tail;     // glob components below the prefix, lower case when `fold`; "" for a plain path
-    char *last;     // last component, lower case when `fold`
-    bool no_parent; // a plain path whose directory did not exist
-    bool fold;      // compare without case
-    bool last_glob; // `last` has a glob character
-    uint32_t hash;  // of the lower-case last component
-    uint32_t next;  // chain in its bucket, index plus one; 0 ends
+    const char *prefix; // normal, links resolved as far as it exists
+    const char *tail;   // glob components below the prefix, lower case when `fold`; "" for a plain path
+    const char *last;   // last component, lower case when `fold`
+    bool absent;        // a plain path that was not there when the rules were read
+    bool fold;          // compare without case
+    bool last_glob;     // `last` has a glob character
+    uint32_t hash;      // of the lower-case last component
+    uint32_t next;      // chain in its bucket, index plus one; 0 ends
 };
 
 struct rulematch {
@@ -35,7 +36,7 @@ struct rulematch {
     uint32_t *globs;                     // patterns with a glob in the last component
     size_t nglobs;
     struct strlist roots; // writable roots: links resolved, existing, outermost only
-    struct resolved_dir *resolved[RULEMATCH_BUCKETS]; // directories resolved so far; while the rules are read
+    struct arena arena;   // the patterns' text
 };
 
 void rulematch_init(struct rulematch *m, const struct file_rules *rules);

@@ -19,9 +19,15 @@ static_assert(ARRAY_LEN(seccomp_codes) == SECCOMP_PROGRAMS,
               "seccomp_gen.c and seccomp.h list the same programs");
 
 static const char *const names[SECCOMP_PROGRAMS] = {
-    [SECCOMP_DENY] = "deny",       [SECCOMP_DENY_NESTED] = "deny-nested", [SECCOMP_NO_CLONE3] = "no-clone3",
-    [SECCOMP_AS_ROOT] = "as-root", [SECCOMP_PIN_CPUS] = "pin-cpus",       [SECCOMP_OBSERVE] = "observe",
+    [SECCOMP_DENY] = "deny",
+    [SECCOMP_DENY_NESTED] = "deny-nested",
+    [SECCOMP_NO_CLONE3] = "no-clone3",
+    [SECCOMP_AS_ROOT] = "as-root",
+    [SECCOMP_PIN_CPUS] = "pin-cpus",
+    [SECCOMP_OBSERVE] = "observe",
     [SECCOMP_STRICT] = "strict",
+    [SECCOMP_DENY_OBSERVE] = "deny-observe",
+    [SECCOMP_DENY_STRICT] = "deny-strict",
 };
 
 static long filter_set(unsigned long flags, const struct sock_fprog *program)

@@ -2,11 +2,11 @@
 // System call filters. The programs are made at build time (seccomp_gen.c, libseccomp) and stand in this
 // library as data; loading one needs no library and no allocation, so it is safe between fork and exec.
 //
-// Programs stack: load SECCOMP_DENY or SECCOMP_DENY_NESTED always, the others on top as the policy needs
-// them. Of several answers the kernel takes the strictest (kill, errno, notify, allow), so the order of
-// loading is free, but with one exception: a notifying program comes last, as whoever loads it waits on its
-// own notified calls from then on. Only one notifying program fits (the kernel's rule): STRICT has all the
-// file calls of OBSERVE, and connect.
+// Programs stack: load SECCOMP_DENY (by itself or in one with another) or SECCOMP_DENY_NESTED always, the
+// others on top as the policy needs them. Of several answers the kernel takes the strictest (kill, errno,
+// notify, allow), so the order of loading is free, but with one exception: a notifying program comes last, as
+// whoever loads it waits on its own notified calls from then on. Only one notifying program fits (the
+// kernel's rule): STRICT has all the file calls of OBSERVE, and connect.
 //
 // In every program another ABI of the machine (int 0x80, 32-bit executables) kills the process, and x32
 // numbers and numbers newer than this list answer ENOSYS.
@@ -25,6 +25,8 @@ enum seccomp_program {
     SECCOMP_OBSERVE, // user notification for the rare calls that cross the envelope: connect, sendto with an
                      // address, opens for writing, making, moving and removing names
     SECCOMP_STRICT,  // user notification for every call that opens, creates, moves or truncates by name
+    SECCOMP_DENY_OBSERVE, // DENY and OBSERVE in one: half the time to load, half to run
+    SECCOMP_DENY_STRICT,  // DENY and STRICT in one
     SECCOMP_PROGRAMS
 };
 

@@ -59,8 +59,20 @@ enum {
     STRICT = 1 << 6
 };
 #define BOTH (DENY | NEST)
-static const char *const programs[] = {"deny",     "deny_nested", "no_clone3", "as_root",
-                                       "pin_cpus", "observe",     "strict"};
+// One that notifies and one that denies are one program where both are wanted, as each load costs time at
+// every start. They have no call in common.
+static const struct {
+    const char *name;
+    unsigned rules;
+} programs[] = {{"deny", DENY},
+                {"deny_nested", NEST},
+                {"no_clone3", C3},
+                {"as_root", ROOT},
+                {"pin_cpus", PIN},
+                {"observe", OBSERVE},
+                {"strict", STRICT},
+                {"deny_observe", DENY | OBSERVE},
+                {"deny_strict", DENY | STRICT}};
 #define NPROGRAMS (sizeof programs / sizeof programs[0])
 
 #define ALLOW SECCOMP_RET_ALLOW
@@ -210,8 +222,8 @@ static const struct rule rules[] = {
     {PIN, "sched_setaffinity", FAIL(EPERM), {{0}}},
 
     // Opens. With O_PATH the kernel drops the flags that write. openat2 keeps its flags in memory.
-    {OBSERVE, "open", ALLOW, {NONE_OF(1, OPEN_WRITES)}}, {OBSERVE, "open", ALLOW, {ANY_OF(1, O_PATH)}},
-    {OBSERVE, "openat", ALLOW, {NONE_OF(2, OPEN_WRITES)}}, {OBSERVE, "openat", ALLOW, {ANY_OF(2, O_PATH)}},
+    {OBSERVE, "open", ALLOW, {NONE_OF(1, OPEN_WRITES)}}, {OBSERVE | STRICT, "open", ALLOW, {ANY_OF(1, O_PATH)}},
+    {OBSERVE, "openat", ALLOW, {NONE_OF(2, OPEN_WRITES)}}, {OBSERVE | STRICT, "openat", ALLOW, {ANY_OF(2, O_PATH)}},
 #define MEDIATED (OBSERVE | STRICT)
     {MEDIATED, "open", NOTIFY, {{0}}}, {MEDIATED, "openat", NOTIFY, {{0}}}, {MEDIATED, "openat2", NOTIFY, {{0}}},
     {MEDIATED, "creat", NOTIFY, {{0}}}, {MEDIATED, "truncate", NOTIFY, {{0}}},
@@ -224,9 +236,9 @@ static const struct rule rules[] = {
 
     // A removal outside the roots is a crossing too; strict is about what appears. sendmsg and sendmmsg keep the
     // address in memory and are busy calls: left alone, observing is no wall. kill: the pid namespace holds it.
-    {OBSERVE, "unlink", NOTIFY, {{0}}}, {OBSERVE, "unlinkat", NOTIFY, {{0}}}, {OBSERVE, "rmdir", NOTIFY, {{0}}},
-    {OBSERVE, "connect", NOTIFY, {{0}}},
-    {OBSERVE, "sendto", NOTIFY, {ANY_OF(4, 0xffffffffu)}}, {OBSERVE, "sendto", NOTIFY, {HIGH_SET(4)}},
+    {MEDIATED, "unlink", NOTIFY, {{0}}}, {MEDIATED, "unlinkat", NOTIFY, {{0}}}, {MEDIATED, "rmdir", NOTIFY, {{0}}},
+    {MEDIATED, "connect", NOTIFY, {{0}}},
+    {MEDIATED, "sendto", NOTIFY, {ANY_OF(4, 0xffffffffu)}}, {MEDIATED, "sendto", NOTIFY, {HIGH_SET(4)}},
 };
 // clang-format on
 #define NRULES (sizeof rules / sizeof rules[0])
@@ -425,8 +437,8 @@ static void write_table(const char *prefix)
            "    _Bool notifies;\n} %s_codes[] = {\n",
            prefix, prefix);
     for (size_t i = 0; i < NPROGRAMS; i++)
-        printf("    {%s_%s, sizeof %s_%s / sizeof(struct sock_filter), %d},\n", prefix, programs[i], prefix,
-               programs[i], notifies(1u << i));
+        printf("    {%s_%s, sizeof %s_%s / sizeof(struct sock_filter), %d},\n", prefix, programs[i].name,
+               prefix, programs[i].name, notifies(programs[i].rules));
     printf("};\n");
 }
 
@@ -443,7 +455,7 @@ int main(int argc, char **argv)
         fail("no filters for this architecture (x86_64 and aarch64 have them)", argv[1]);
     printf("// Made by seccomp_gen for %s; change that.\n#include <linux/filter.h>\n\n", argv[1]);
     for (size_t i = 0; i < NPROGRAMS; i++)
-        write_program(1u << i, prefix, programs[i], targets[t].audit, targets[t].scmp);
+        write_program(programs[i].rules, prefix, programs[i].name, targets[t].audit, targets[t].scmp);
     write_table(prefix);
     return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

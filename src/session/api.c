@@ -19,7 +19,7 @@ struct bawn_session {
     struct places places;
     struct policy *policy;
     struct session *session;
-    struct buf notes, policy_text;
+    struct buf notes;
     struct queued *first, *last, *handed;
 };
 
@@ -142,8 +142,6 @@ static bool open_session(struct bawn_session *b, struct err *err)
         .events = {on_refused, on_note, on_limit, b},
     };
 
-    policy_write(b->policy, false, &b->policy_text);
-    o.policy_text = buf_cstr(&b->policy_text);
     return loop_init(&b->loop, err) && session_open(&b->loop, &o, &b->session, err);
 }
 
@@ -154,7 +152,6 @@ bool bawn_open(const struct bawn_options *options, struct bawn_session **session
 
     b->loop.epfd = -1;
     buf_init(&b->notes, 1 << 20);
-    buf_init(&b->policy_text, 4 << 20);
     if (!load(b, options, &err) || !open_session(b, &err)) {
         bawn_close(b, NULL);
         return give_error(error, &err);
@@ -246,7 +243,6 @@ bool bawn_close(struct bawn_session *b, struct bawn_error *error)
     policy_free(b->policy);
     places_deinit(&b->places);
     buf_deinit(&b->notes);
-    buf_deinit(&b->policy_text);
     if (b->loop.epfd >= 0)
         loop_deinit(&b->loop);
     free(b);

@@ -55,7 +55,7 @@ void refusals_print(const struct refusals *r, size_t most, struct buf *out)
         buf_adds(out, "\n           by ");
         utf8_printable(out, e->rule, strlen(e->rule));
         if (*e->remedy) {
-            buf_adds(out, "; ");
+            buf_adds(out, "\n           to allow it: ");
             utf8_printable(out, e->remedy, strlen(e->remedy));
         }
         buf_addc(out, '\n');

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "policy/load.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/covers.h"
 #include "sandbox/landlock.h"
@@ -40,6 +41,8 @@
 #include "session/netrecord.h"
 #include "session/network.h"
 #include "session/publish.h"
+
+#define POLICY_TEXT_MAX (4u << 20)
 
 enum session_state { SESSION_OPENING = 0, SESSION_OPEN, SESSION_DEAD };
 
@@ -78,6 +81,12 @@ struct session {
     struct run_end end;
     bool has_result;
 };
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
 
 static void tell(struct session *s, const char *text)
 {
@@ -193,7 +202,7 @@ static void on_refused(void *ctx, const struct notify_report *r)
         return;
     }
     if (!r->file)
-        remedy = xasprintf("with the host's network: --set network.mode=open");
+        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
@@ -220,6 +229,8 @@ static struct command *command_by_id(struct session *s, uint32_t id)
     return NULL;
 }
 
+static void note_limit(struct session *s, const char *limit);
+
 static void end_command(struct command *c, int status)
 {
     if (c->state == COMMAND_ENDED)
@@ -228,8 +239,10 @@ static void end_command(struct command *c, int status)
     c->status = status;
     if (c->failure.kind == ERR_NONE)
         c->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ && c->session->options.policy->limits.disk)
-        c->session->limit = "disk";
+    // By the signal itself, or as a shell tells of it.
+    if (c->session->options.policy->limits.disk && c->failure.kind == ERR_NONE &&
+        c->exit_code == 128 + SIGXFSZ)
+        note_limit(c->session, "disk");
     if (c->options.ended)
         c->options.ended(c);
 }
@@ -532,6 +545,7 @@ static bool make_record(struct session *s, struct err *err)
     const struct session_options *o = &s->options;
     char hash[SHA256_HEX_SIZE];
     AUTO_FREE char *quarantine = NULL;
+    AUTO_BUF struct buf policy;
     struct audit_start start = {.version = BAWN_VERSION,
                                 .workspace = o->places.workspace,
                                 .argv = o->argv,
@@ -542,28 +556,41 @@ static bool make_record(struct session *s, struct err *err)
         return false;
     quarantine = xasprintf("%s/quarantine", s->rundir.path);
     quarantine_init(&s->quarantine, quarantine);
-    sha256_hex(o->policy_text, strlen(o->policy_text), hash);
+    buf_init(&policy, POLICY_TEXT_MAX);
+    policy_write(o->policy, false, &policy);
+    sha256_hex(buf_cstr(&policy), policy.len, hash);
     if (!audit_log_open(&s->audit, s->rundir.fd, s->rundir.id, err) ||
         !audit_run_start(&s->audit, &start, err) ||
-        !rundir_write_policy(&s->rundir, o->policy_text, strlen(o->policy_text), err))
+        !rundir_write_policy(&s->rundir, buf_cstr(&policy), policy.len, err))
         return false;
     s->recording = true;
     return true;
 }
 
-static bool arm_limits(struct session *s, struct err *err)
+static bool start_janitor(struct session *s, struct err *err)
 {
     struct janitor_work work = {
         s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
-    if (!janitor_start(&work, &s->janitor, err))
-        return false;
+    return janitor_start(&work, &s->janitor, err);
+}
+
+static bool has_v2(const struct cgroup *g)
+{
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+        if (g->version[i] == 2)
+            return true;
+    return false;
+}
+
+static bool arm_limits(struct session *s, struct err *err)
+{
     if (!s->limits.uses_cgroup)
         return true;
     if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup,
                      &s->cgroup, err))
         return false;
-    return cgroup_enter(&s->cgroup, s->init.pid, err) &&
+    return (!has_v2(&s->cgroup) || cgroup_enter(&s->cgroup, s->init.pid, err)) &&
            (s->cgroup.oom_fd < 0 ||
             watch_add(s->loop, &s->oom_watch, s->cgroup.oom_fd, EPOLLIN, on_oom, s, err));
 }
@@ -670,11 +697,19 @@ static bool why_gone(struct session *s, struct err *err)
 static bool send_plan(struct session *s, const struct buf *block, struct err *err)
 {
     struct init_msg m = {.type = INIT_PLAN};
-    AUTO_CLOSE int fd = block_fd(block, err);
+    int fds[1 + CGROUP_CONTROLLERS] = {-1, -1, -1, -1};
+    size_t n = 1;
+    bool ok;
 
-    if (fd < 0)
+    if (s->limits.uses_cgroup && !cgroup_open_tasks(&s->cgroup, fds + 1, err))
         return false;
-    return init_send(s->init.sock, &m, &fd, 1) || why_gone(s, err);
+    fds[0] = block_fd(block, err);
+    while (n < ARRAY_LEN(fds) && fds[n] >= 0)
+        n++;
+    ok = fds[0] >= 0 && (init_send(s->init.sock, &m, fds, n) || why_gone(s, err));
+    for (size_t i = 0; i < n; i++)
+        close_fd(fds[i]);
+    return ok;
 }
 
 static bool open_network(struct session *s, struct strlist *env, struct err *err)
@@ -713,6 +748,19 @@ static bool start_network(struct session *s, struct err *err)
            (!s->publish || publish_start(s->publish, s->loop, &inward, err));
 }
 
+// What must stand before anything of the user's runs is made while init builds, except where init needs it
+// first: it takes its control group namespace when it has the plan, so it must be in the run's group by then.
+static bool set_up(struct session *s, const struct buf *plan, struct err *err)
+{
+    bool early = s->limits.uses_cgroup;
+
+    if (!early && !send_plan(s, plan, err))
+        return false;
+    if (!make_record(s, err) || !start_janitor(s, err) || !arm_limits(s, err))
+        return false;
+    return !early || send_plan(s, plan, err);
+}
+
 static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
@@ -722,7 +770,7 @@ static bool open_all(struct session *s, struct err *err)
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
-    if (!make_rules(s, err) || !limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
+    if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
         !open_network(s, &network_env, err))
         return false;
     if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
@@ -737,9 +785,9 @@ static bool open_all(struct session *s, struct err *err)
     for (size_t i = 0; i < s->limits.missing.n; i++)
         tell(s, s->limits.missing.items[i]);
     // The guard has been starting all the while.
-    if (!find_covers(s, err) || (s->network && !network_wait(s->network, &s->options.places, &network_env, err)) ||
-        !make_plan(s, &block, err) || !make_record(s, err) || !arm_limits(s, err) ||
-        !send_plan(s, &block, err))
+    if (!make_rules(s, err) || !find_covers(s, err) ||
+        (s->network && !network_wait(s->network, &s->options.places, &network_env, err)) ||
+        !make_plan(s, &block, err) || !set_up(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
     for (size_t i = 0; i < network_env.n; i++)
@@ -934,12 +982,6 @@ static bool write_result(struct session *s, struct err *err)
     ok = rundir_write_result(&s->rundir, &r, err) && ok;
     run_result_deinit(&r);
     return ok;
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
 }
 
 bool session_finish(struct session *s, struct err *err)

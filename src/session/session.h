@@ -35,10 +35,9 @@ struct session_options {
     const struct policy *policy; // borrowed until close
     struct session_places places;
     struct session_events events;
-    char *const *argv;       // what the run is about, for the record; NULL when there is no one command
-    const char *policy_text; // as merged, for the record
-    bool leaving; // the process ends right after the close: it need not wait for the janitor's last
-                  // milliseconds
+    char *const *argv; // what the run is about, for the record; NULL when there is no one command
+    bool leaving;      // the process ends right after the close: it need not wait for the janitor's last
+                       // milliseconds
 };
 
 struct command_options {

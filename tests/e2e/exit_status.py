@@ -45,7 +45,7 @@ def a_command_that_cannot_be_executed_is_126(yard):
     for name in ("./plain", "./d", "/etc/passwd", "/"):
         r = yard.bawn("run", "--", name)
         check(r.rc == 126 and len(r.err.strip().splitlines()) == 1, "not executable: %s" % name, r)
-    check(yard.bawn("run", "--", "./binary").rc in (126, 127), "a file of no known format")  # 127: a shell read it, as execvp(3) has it
+    check(yard.bawn("run", "--", "./binary").rc in (126, 127), "a file of no known format")  # 127: from a shell, execvp(3)
     yard.write("noshebang", "exit 7\n", 0o755)
     check(yard.bawn("run", "--", "./noshebang").rc in (7, 126), "a script without first line")
     yard.write("badshebang", "#!/no/such/interpreter\n", 0o755)

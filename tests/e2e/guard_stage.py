@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import socket
 import ssl
 import struct
@@ -26,7 +27,7 @@ def enter():
     """Once, before anything else: everything below happens in namespaces of the test's own."""
     if os.environ.get("GUARD_STAGE") != "1":
         os.environ["GUARD_STAGE"] = "1"
-        os.environ.setdefault("TMPDIR", "/tmp")
+        os.environ["PYTHONWARNINGS"] = "ignore::ResourceWarning"  # servers' sockets live as long as the test
         os.execvp("unshare", ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--net", "--fork",
                               "--kill-child", sys.executable] + sys.argv)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -170,6 +171,7 @@ class Origin:
 class Stage:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="guard-e2e.")
+        atexit.register(shutil.rmtree, self.dir, True)
         self.origin = Origin(self.dir)
         self.count = 0
 
@@ -202,7 +204,8 @@ class Stage:
         """Popen of the command behind the guard, and the path of its records."""
         self.count += 1
         base = "%s/%d" % (self.dir, self.count)
-        json.dump(config, open(base + ".json", "w"))
+        with open(base + ".json", "w") as f:
+            json.dump(config, f)
         p = subprocess.Popen([YARD, GUARD, base + ".json", base + ".log", *options, "--", *command], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return p, base + ".log"
@@ -211,7 +214,8 @@ class Stage:
         """(exit status, output, records)"""
         p, log = self.start(config, command, options)
         out, _ = p.communicate(timeout=timeout)
-        return p.returncode, out, [json.loads(line) for line in open(log)]
+        with open(log) as f:
+            return p.returncode, out, [json.loads(line) for line in f]
 
     def inside(self, config, code, options=(), timeout=60):
         """Runs Python code inside; what it gives to done() comes back, with the records."""

@@ -171,6 +171,18 @@ static void make_gate(struct yard *y, int sock, const uint16_t *ports, size_t np
 
 // ---- outside
 
+static void remove_files(const struct yard *y)
+{
+    static const char *const names[] = {"ca.pem", "bundle.pem", "resolv.conf", "hosts"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", y->dir, names[i]);
+
+        unlink(path);
+    }
+    rmdir(y->dir);
+}
+
 static void on_record(void *ctx, const json_t *event)
 {
     struct yard *y = ctx;
@@ -362,6 +374,7 @@ int main(int argc, char **argv)
         die("start", NULL);
     status = serve(&y, child);
     guard_stop(&y.control);
+    remove_files(&y);
     fclose(y.log);
     net_rules_free(rules);
     guard_config_deinit(&config);

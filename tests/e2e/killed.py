@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor dies at any moment: nothing lives on, nothing stays mounted, no name is left. Many runs leak nothing."""
+"""The supervisor dies at any moment: nothing lives on, stays mounted or keeps a name. Many runs leak nothing."""
 import os
 import random
 import signal
 import subprocess
 import time
 
-from probe import cgroup_dirs, descendants, mounts, own_processes, owned_by_us, processes_with, temporary_names, wait_until
+from probe import (cgroup_dirs, descendants, mounts, own_processes, owned_by_us, processes_with, temporary_names,
+                   wait_until)
 from yard import check, test
 
 

@@ -84,14 +84,16 @@ def cmake_configures_and_builds(yard):
 def node_runs_servers_workers_and_children(yard):
     need("node")
     yard.write("t.js", """
-const http = require('http'), os = require('os'), fs = require('fs'), cp = require('child_process'), { Worker } = require('worker_threads');
+const http = require('http'), os = require('os'), fs = require('fs'), cp = require('child_process');
+const { Worker } = require('worker_threads');
 if (!os.cpus().length || !os.totalmem()) throw new Error('no machine');
 const w = new Worker('require("worker_threads").parentPort.postMessage(42)', { eval: true });
 w.on('message', m => {
   const s = http.createServer((q, r) => r.end('served ' + m)).listen(0, '127.0.0.1', () =>
     http.get({ port: s.address().port }, r => r.on('data', d => {
       fs.writeFileSync('out.txt', d);
-      console.log(String(d), cp.execSync('echo child').toString().trim(), cp.spawnSync(process.execPath, ['-e', 'process.exit(3)']).status);
+      const code = cp.spawnSync(process.execPath, ['-e', 'process.exit(3)']).status;
+      console.log(String(d), cp.execSync('echo child').toString().trim(), code);
       fs.watch('.', () => {}).close();
       s.close();
     })));
@@ -125,9 +127,11 @@ s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequ
 threading.Thread(target=s.serve_forever, daemon=True).start()
 open("f", "w").write("served")
 print(urllib.request.urlopen("http://localhost:%d/f" % s.server_port).read())
-v6 = socket.create_server(("::1", 0), family=socket.AF_INET6); c = socket.create_connection(v6.getsockname()[:2]); print("six")
+v6 = socket.create_server(("::1", 0), family=socket.AF_INET6)
+c = socket.create_connection(v6.getsockname()[:2]); print("six")
 def pair(address, show):
-    u = socket.socket(socket.AF_UNIX); u.bind(address); u.listen(); d = socket.socket(socket.AF_UNIX); d.connect(address); print(show)
+    u = socket.socket(socket.AF_UNIX); u.bind(address); u.listen()
+    socket.socket(socket.AF_UNIX).connect(address); print(show)
 pair("u.sock", "unix")
 pair("\\0mine", "abstract")
 g = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); g.bind("g.sock")
@@ -147,8 +151,11 @@ def common_tools_see_a_machine(yard):
 
 @test
 def files_behave_like_files(yard):
-    r = yard.run("""set -e; mkdir -p a/b; echo x > a/b/f; ln a/b/f a/g; ln -s b/f a/s; mv a/b a/c; cp -a a z; chmod 600 a/g; touch -d @1000000000 a/g; mkfifo p; flock a/g true; mktemp ./XXXX >/dev/null
-        test "$(stat -c %a:%h:%Y a/g)" = 600:2:1000000000; rm -r a z p; tar cf t.tar /usr/share/common-licenses 2>/dev/null; tar xf t.tar; find usr -type f | head -1 | grep -q .; rm -rf usr t.tar; truncate -s 1G sparse; rm sparse; echo fine""")
+    r = yard.run("""set -e; mkdir -p a/b; echo x > a/b/f; ln a/b/f a/g; ln -s b/f a/s; mv a/b a/c; cp -a a z; chmod 600 a/g
+        touch -d @1000000000 a/g; mkfifo p; flock a/g true; mktemp ./XXXX >/dev/null
+        test "$(stat -c %a:%h:%Y a/g)" = 600:2:1000000000; rm -r a z p
+        tar cf t.tar /usr/share/common-licenses 2>/dev/null; tar xf t.tar; find usr -type f | head -1 | grep -q .
+        rm -rf usr t.tar; truncate -s 1G sparse; rm sparse; echo fine""")
     check(r.out == "fine\n", "files", r)
 
 
@@ -175,8 +182,8 @@ def bawn_builds_inside(yard):
         if not name.startswith(("build", ".git")):
             (shutil.copytree if os.path.isdir(os.path.join(TOP, name)) else shutil.copy)(os.path.join(TOP, name),
                 yard.path(name))
-    works(yard, "meson setup build >/dev/null && nice ninja -C build bawn bawn-init >/dev/null && build/bawn --version",
-          timeout=165, expect="bawn ")
+    line = "(meson setup build && nice ninja -C build bawn bawn-init) >log 2>&1 || { tail -30 log; exit 1; }"
+    works(yard, line + "; build/bawn --version", timeout=165, expect="bawn ")
 
 
 def heavy(*programs):

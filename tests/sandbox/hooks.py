@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""@hooks: files that make someone else's program run code are neither changed nor there after the run when they were not before.
+"""@hooks: files that make someone else's program run code are not changed, and those that were not there before are not
+there after the run.
 
-Where git is what would run the code, the test asks git itself: after the attack the host works in the repository (status,
-commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
+Where git is what would run the code, the test asks git itself: after the attack the host works in the repository
+(status, commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
 import os
 
 from probe import SEE_ALL, escapes, fill, named, python
@@ -189,13 +190,12 @@ def define_git(name, fixture, where, line):
 for name, (fixture, where, line) in GIT.items():
     define_git(name, fixture, where, line)
 
-# Files of editors, agents and tools. Each is tried twice: not there before (then not after), and there (then unchanged).
+# Files of editors, agents and tools, tried where they are not there before (then not after) and where they are.
 FILES = [".gitmodules", ".vscode/tasks.json", ".vscode/settings.json", ".vscode/launch.json", ".claude/settings.json",
          ".claude/settings.local.json", ".claude/commands/x.md", ".codex/config.toml", ".mcp.json", ".envrc",
          "bawn.yaml", "bawn.json",
          "sub/.vscode/tasks.json", "sub/.claude/settings.json", "sub/.envrc", "sub/.mcp.json", ".cursor/mcp.json",
          ".idea/workspace.xml"]
-MAYBE = {".cursor/mcp.json", ".idea/workspace.xml"}  # "and so on" of the documentation: editor and agent settings all the same
 
 
 def define_new(path):

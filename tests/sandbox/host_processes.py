@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other processes of the same user on the host are neither seen, signalled, traced, read nor slowed. {V} is a victim's pid."""
+"""Other processes of this user on the host are neither seen, signalled, traced, read nor slowed. {V}: a victim's pid."""
 import os
 
 from probe import SEE_ALL, Victim, escapes, fill, python
@@ -80,7 +80,7 @@ READS = {
     "command_line": "tr '\\0' ' ' < /proc/{V}/cmdline",
     "environment": "tr '\\0' ' ' < /proc/{V}/environ",
     "environment_by_search": "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' ' '",
-    "command_lines_by_search": "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o VICTIM''ARG",
+    "command_lines_by_search": "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o '[V]ICTIMARG'",
     "root": "cat /proc/{V}/root{O}",
     "working_directory": "ls /proc/{V}/cwd/ && echo VICTIMARG",
     "executable": "readlink /proc/{V}/exe && echo VICTIMARG",

@@ -107,7 +107,8 @@ def device_nodes_cannot_be_made(yard):
     make = python("""
 import stat
 for where in ('{W}', '/tmp', '/dev', '/dev/shm', os.environ['HOME']):
-    for kind, major, minor in ((stat.S_IFBLK, 8, 0), (stat.S_IFBLK, 254, 0), (stat.S_IFCHR, 1, 1), (stat.S_IFCHR, 10, 200), (stat.S_IFCHR, 5, 1)):
+    for kind, major, minor in ((stat.S_IFBLK, 8, 0), (stat.S_IFBLK, 254, 0), (stat.S_IFCHR, 1, 1),
+                               (stat.S_IFCHR, 10, 200), (stat.S_IFCHR, 5, 1)):
         p = '%s/node-%d-%d' % (where, major, minor)
         try: os.mknod(p, kind | 0o600, os.makedev(major, minor)); print('MADE', p); os.unlink(p)
         except OSError: pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits hold for the run as a whole: exit 124, nothing left, the host unharmed. One that cannot be armed is refused."""
+"""Limits hold for the run as a whole: exit 124, nothing left, the host unharmed; what cannot be armed is refused."""
 import os
 import time
 

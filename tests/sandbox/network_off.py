@@ -143,7 +143,9 @@ for family in range(1, 50):
 @test
 def raw_ping_and_odd_protocols_do_not_open(yard):
     line = python("""
-for family, kind, protocol in ((2, 3, 1), (2, 3, 255), (2, 3, 6), (10, 3, 58), (2, 10, 0), (17, 3, 768), (17, 2, 768), (2, 2, 1), (10, 2, 58), (2, 2, 136), (2, 1, 262), (2, 1, 132), (2, 5, 132), (2, 6, 33), (43, 1, 0)):
+for family, kind, protocol in ((2, 3, 1), (2, 3, 255), (2, 3, 6), (10, 3, 58), (2, 10, 0), (17, 3, 768), (17, 2, 768),
+                               (2, 2, 1), (10, 2, 58), (2, 2, 136), (2, 1, 262), (2, 1, 132), (2, 5, 132), (2, 6, 33),
+                               (43, 1, 0)):
     try: socket.socket(family, kind, protocol).close(); print('OPEN', family, kind, protocol)
     except OSError: pass
 """)

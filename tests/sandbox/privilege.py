@@ -19,10 +19,10 @@ def no_capability_is_left(yard):
 
 @test
 def no_process_inside_but_the_first_has_a_capability(yard):
-    r = yard.run("sleep 5 & for p in /proc/[0-9]*; do echo $p $(grep ^CapEff $p/status); done | grep -v ' "
-                 "0000000000000000$'; kill %1")
-    check(r.rc == 0 and all(line.startswith("/proc/1 ") for line in r.out.splitlines()), "a process has capabilities",
-          r)
+    r = yard.run("sleep 5 & for p in /proc/[0-9]*; do echo $p $(grep ^CapEff $p/status); done")
+    seen = [line.split() for line in r.out.splitlines() if "CapEff" in line]
+    check(len(seen) >= 2, "no process is seen", r)
+    check(not [s for s in seen if s[0] != "/proc/1" and int(s[2], 16)], "a process has capabilities", r)
 
 
 @test
@@ -45,7 +45,7 @@ print('AMBIENT', call(157 if x86 else 167, 47, 2, 21, 0, 0))
 print('UID', [call(n, 0) for n in ((105, 106) if x86 else (146, 144))], os.getuid())
 """))
     check("SET -" in r.out and "AMBIENT -" in r.out, "a capability was raised", r)
-    check(ROOT or "UID [-1, -1]" in r.out, "the user was changed", r)
+    check(ROOT or not [n for n in r.out.split("[")[1].split("]")[0].split(",") if int(n) >= 0], "the user was changed", r)
 
 
 @test
@@ -128,8 +128,9 @@ def all_namespaces_are_its_own(yard):
 def nested_sandboxes_work_when_the_policy_says_so_and_hold_the_same_walls(yard):
     yard.write("~/.ssh/id_rsa", "CANARY")
     nested = ("--set", "nested=true")
-    r = yard.run("unshare -Ur id -u", *nested)
-    check(r.out.strip() == "0", "nested: true does not allow a user namespace", r)
+    # Mapping the machine's root again wants CAP_SETFCAP (user_namespaces(7)), which nobody inside has.
+    r = yard.run("unshare -U echo made" if ROOT else "unshare -Ur echo made", *nested)
+    check(r.out == "made\n", "nested: true does not allow a user namespace", r)
     tricks = ["umount -l ~/.ssh; cat ~/.ssh/id_rsa", "umount ~/.ssh/id_rsa; umount -l ~; cat {H}/.ssh/id_rsa",
               "mkdir -p m; mount --bind {H} m; cat m/.ssh/id_rsa",
               "mkdir -p m; mount --rbind / m; umount -l m{H}/.ssh; cat m{H}/.ssh/id_rsa",

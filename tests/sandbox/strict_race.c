@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attacks strict mode from inside, for a given time: strict_race SECONDS ALLOWED DENIED. Prints LEAK and what it read as
-// soon as a denied file was opened, by
+// Attacks strict mode from inside, for a given time: strict_race SECONDS ALLOWED DENIED. Prints LEAK and what
+// it read as soon as a denied file was opened, by
 //   a pointer   another thread changes the path while the call that has it is decided
 //   a link      another process changes where a link leads
 //   a name      the denied file comes and goes (the host's work), and is opened the moment it is there

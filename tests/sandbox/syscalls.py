@@ -156,11 +156,13 @@ def clone3_makes_no_namespace(yard):
 
 @test
 def upper_halves_of_arguments_do_not_pass_the_filter(yard):
-    """The kernel looks at 32 bits of an int argument; a filter that compares 64 is passed by setting one above (CVE-2019-10063)."""
+    """The kernel looks at 32 bits of an int argument; a filter that compares 64 is passed by a bit above
+    (CVE-2019-10063)."""
     r = yard.run(python("""
 x86 = os.uname().machine == 'x86_64'
 high = 1 << 32
-print('RET', call(16 if x86 else 29, 0, high | 0x5412, b'x'), call(272 if x86 else 97, high | 0x10000000), call(41 if x86 else 198, high | 38, 5, 0), call(53 if x86 else 199, high | 1, 2, 0, (ctypes.c_int * 2)()))
+print('RET', call(16 if x86 else 29, 0, high | 0x5412, b'x'), call(272 if x86 else 97, high | 0x10000000),
+      call(41 if x86 else 198, high | 38, 5, 0), call(53 if x86 else 199, high | 1, 2, 0, (ctypes.c_int * 2)()))
 """))
     values = [int(n) for n in r.out.split()[1:]]
     check(r.rc == 0 and len(values) == 4 and all(v < 0 for v in values) and -values[0] in (1, 38),

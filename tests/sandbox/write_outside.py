@@ -231,7 +231,7 @@ def shell_start_up_files_of_the_home_are_not_written(yard):
              ".config/git/config",
              ".config/autostart/x.desktop", ".config/systemd/user/x.service", ".local/bin/ls",
              ".config/fish/config.fish",
-             ".npmrc", ".vimrc", ".tmux.conf", ".pam_environment", ".xprofile", ".config/bawn/policy.yaml")
+             ".npmrc", ".vimrc", ".tmux.conf", ".pam_environment", ".xprofile")
 
     def setup():
         for name in names:

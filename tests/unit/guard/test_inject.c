@@ -141,7 +141,7 @@ static bool in_place(const struct secret_set *set, const char *type, const char 
     const struct needle *hit;
     size_t at;
 
-    inject_body_kind(&b, set, type);
+    inject_body_kind(&b, set, true, type);
     hit = needles_find(set->placed, PLACE, strlen(PLACE), &at);
     assert_non_null(hit);
     return b.kind != BODY_OTHER && inject_in_place(&b, hit, before, strlen(before));
@@ -166,6 +166,14 @@ static void a_body_field_cannot_be_imitated(void **state)
     const char *json = "application/json", *form = "application/x-www-form-urlencoded";
     const char *parts = "multipart/form-data; boundary=XyZ";
 
+    {
+        struct body_places b;
+        size_t at;
+
+        inject_body_kind(&b, set, false, json); // no TLS, and the secret minds
+        assert_false(
+            inject_in_place(&b, needles_find(set->placed, PLACE, strlen(PLACE), &at), "{\"token\":\"", 10));
+    }
     assert_false(in_place(set, json, "{\"note\":\"\\\"token\\\":\\\""));
     assert_false(in_place(set, json, "{\"note\":\", \\\"token\": \""));
     assert_false(in_place(set, json, "{\"tokens\":\""));

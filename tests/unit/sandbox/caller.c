@@ -63,7 +63,7 @@ static void supervise(struct caller_run *r, int sock, pid_t pid, int *ret_status
     struct notify_wants wants = {
         .rules = r->rules, .strict = r->strict, .network_off = r->network_off, .init_pid = pid};
     struct notify_handler handler = {.refused = on_refused, .creates = on_creates, .ctx = r};
-    struct notify *n;
+    struct notify *n = NULL;
     struct err err = {0};
     struct loop loop;
     struct watch end;

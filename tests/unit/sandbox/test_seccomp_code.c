@@ -279,11 +279,11 @@ static void notifying_programs_pick_the_calls_that_cross(void **state)
 {
     // open, openat, openat2, creat, truncate, mkdir(at), mknod(at), rename(at, at2), link(at), symlink(at),
     // bind, unlink(at), rmdir, connect
-    static const int x86_strict_list[] = {2,  257, 437, 85, 76,  83, 258, 133, 259,
-                                          82, 264, 316, 86, 265, 88, 266, 49};
+    static const int x86_strict_list[] = {2,   257, 437, 85, 76,  83, 258, 133, 259, 82, 264,
+                                          316, 86,  265, 88, 266, 49, 87,  263, 84,  42};
     static const int x86_observe_list[] = {437, 85, 76,  83, 258, 133, 259, 82, 264,
                                            316, 86, 265, 88, 266, 87,  263, 84, 42};
-    static const int arm_strict_list[] = {56, 437, 45, 34, 33, 38, 276, 37, 36, 200};
+    static const int arm_strict_list[] = {56, 437, 45, 34, 33, 38, 276, 37, 36, 200, 35, 203};
     static const int arm_observe_list[] = {437, 45, 34, 33, 38, 276, 37, 36, 35, 203};
 
     (void)state;
@@ -342,6 +342,40 @@ static void sends_are_observed_when_they_name_an_address(void **state)
     }
 }
 
+// As the kernel would answer with both loaded: errno before notify before allow.
+static unsigned both_answer(struct machine deny, struct machine notify, struct seccomp_data d)
+{
+    unsigned first = answer(deny, d), second = answer(notify, d);
+
+    return first == CALL_ALLOW ? second : first;
+}
+
+static void two_programs_in_one_answer_as_both_would(void **state)
+{
+    static const uint64_t values[] = {0, 1, 2, 3, 16, O_WRONLY | O_CREAT, 0x10000000, 0x5412, UINT64_MAX};
+    static const struct {
+        enum seccomp_program one, deny, notify;
+    } pairs[] = {{SECCOMP_DENY_OBSERVE, SECCOMP_DENY, SECCOMP_OBSERVE},
+                 {SECCOMP_DENY_STRICT, SECCOMP_DENY, SECCOMP_STRICT}};
+    const size_t n = ARRAY_LEN(values);
+
+    (void)state;
+    for (size_t p = 0; p < ARRAY_LEN(pairs); p++)
+        for (int nr = 0; nr <= LAST; nr++)
+            for (size_t i = 0; i < n * n * n; i++) {
+                uint64_t a = values[i % n], b = values[i / n % n], c = values[i / n / n];
+                struct seccomp_data d = {.nr = nr, .arch = AUDIT_ARCH_X86_64, .args = {a, b, c, a, b, c}};
+
+                assert_int_equal(answer(x86(pairs[p].one), d),
+                                 both_answer(x86(pairs[p].deny), x86(pairs[p].notify), d));
+                d.arch = AUDIT_ARCH_AARCH64;
+                assert_int_equal(answer(arm(pairs[p].one), d),
+                                 both_answer(arm(pairs[p].deny), arm(pairs[p].notify), d));
+            }
+    assert_true(seccomp_program_notifies(SECCOMP_DENY_OBSERVE) &&
+                seccomp_program_notifies(SECCOMP_DENY_STRICT));
+}
+
 static void the_library_has_this_machines_programs(void **state)
 {
     (void)state;
@@ -367,6 +401,7 @@ int main(void)
         cmocka_unit_test(notifying_programs_pick_the_calls_that_cross),
         cmocka_unit_test(observed_opens_are_those_that_write),
         cmocka_unit_test(sends_are_observed_when_they_name_an_address),
+        cmocka_unit_test(two_programs_in_one_answer_as_both_would),
         cmocka_unit_test(the_library_has_this_machines_programs),
     };
 
