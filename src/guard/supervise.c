@@ -166,6 +166,15 @@ static bool on_answer(struct guard *g, struct packet *p, struct err *err)
     return true;
 }
 
+// One that came too late to be waited for (record.c).
+static bool on_seen(struct guard *g, struct packet *p, struct err *err)
+{
+    (void)g;
+    (void)p;
+    (void)err;
+    return true;
+}
+
 static const struct entry {
     uint32_t type;
     bool configured; // permitted after (true) or before (false) the configuration
@@ -177,6 +186,7 @@ static const struct entry {
     {GUARD_LISTENERS, true, 4, 4 * FD_PASS_MAX, 1, FD_PASS_MAX, on_listeners},
     {GUARD_UPDATE, true, 0, 0, 1, 1, on_update},
     {GUARD_ANSWER, true, sizeof(struct guard_answer), sizeof(struct guard_answer), 0, 0, on_answer},
+    {GUARD_SEEN, true, 0, 0, 0, 0, on_seen},
 };
 
 static bool dispatch(struct guard *g, struct packet *p, struct err *err)
