@@ -62,7 +62,7 @@ static bool read_subject(char *const *argv, const struct places *places, struct 
 
 void explain_line(const char *label, const char *text)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     if (!*text)
         return;
@@ -122,7 +122,7 @@ static bool explain_path(const struct run_options *o, const struct places *place
     struct file_rules rules = {0};
     struct file_verdict v;
     struct policy *p = NULL;
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     bool ok;
 
     buf_init(&notes, 1 << 16);
