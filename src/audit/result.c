@@ -152,7 +152,7 @@ static bool take_result(struct run_result *r, const char *text, size_t n, struct
 
 static bool read_result(int fd, struct run_result *r, bool *ret_found, struct err *err)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     struct err why = {0};
 
     buf_init(&text, RESULT_MAX);

@@ -170,7 +170,7 @@ bool run_list(const char *state_dir, struct strlist *ret, struct err *err)
 bool run_find(const char *state_dir, const char *prefix, char ret_id[AUDIT_RUN_MAX], struct err *err)
 {
     AUTO_STRLIST struct strlist ids = {0};
-    AUTO_BUF struct buf named;
+    AUTO_BUF struct buf named = {0};
     const char *match = NULL;
     size_t n = 0;
 

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/explain.h"
 #include "cli/fail.h"
 #include "cli/options.h"
 #include "session/places.h"
@@ -59,11 +60,15 @@ static bool read_subject(char *const *argv, const struct places *places, struct 
     return true;
 }
 
-static void print_text(const char *text)
+void explain_line(const char *label, const char *text)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
+    if (!*text)
+        return;
     buf_init(&out, 1 << 16);
+    if (label)
+        buf_addf(&out, "  %-7s ", label);
     utf8_printable(&out, text, strlen(text));
     puts(buf_cstr(&out));
 }
@@ -72,22 +77,13 @@ static void print_person(const struct subject *s, const struct file_verdict *v)
 {
     AUTO_FREE char *line = xasprintf("%s: %s %s", verdict_name(v->verdict),
                                      s->access == ACCESS_WRITE ? "write" : "read", s->resolved);
-    AUTO_FREE char *rule = xasprintf("  rule    %s", v->rule_text),
-                   *reason = xasprintf("  reason  %s", v->reason);
 
-    print_text(line);
-    if (strcmp(s->path, s->resolved) != 0) {
-        AUTO_FREE char *named = xasprintf("  named   %s", s->path);
-
-        print_text(named);
-    }
-    print_text(rule);
-    print_text(reason);
-    if (*v->remedy) {
-        AUTO_FREE char *remedy = xasprintf("  to allow it: %s", v->remedy);
-
-        print_text(remedy);
-    }
+    explain_line(NULL, line);
+    if (strcmp(s->path, s->resolved) != 0)
+        explain_line("named", s->path);
+    explain_line("rule", v->rule_text);
+    explain_line("reason", v->reason);
+    explain_line("to allow it:", v->remedy);
 }
 
 static void print_json(const struct subject *s, const struct file_verdict *v)
@@ -126,7 +122,7 @@ static bool explain_path(const struct run_options *o, const struct places *place
     struct file_rules rules = {0};
     struct file_verdict v;
     struct policy *p = NULL;
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     bool ok;
 
     buf_init(&notes, 1 << 16);
@@ -148,18 +144,20 @@ static bool explain_path(const struct run_options *o, const struct places *place
 
 static bool explain(const struct run_options *o, struct err *err)
 {
-    static const char *const later[] = {"url", "command", "package"};
+    static const char *const later[] = {"command", "package"};
     const char *kind = o->argv[0] ? o->argv[0] : "";
     struct places places = {0};
     bool ok;
 
     for (size_t i = 0; i < ARRAY_LEN(later); i++)
         if (!strcmp(kind, later[i]))
-            return err_set(err, ERR_UNSUPPORTED, "explain %s is not in this build; it explains: path", kind);
-    if (strcmp(kind, "path") != 0)
+            return err_set(err, ERR_UNSUPPORTED, "explain %s is not in this build; it explains: path, url",
+                           kind);
+    if (strcmp(kind, "path") != 0 && strcmp(kind, "url") != 0)
         return err_set(err, ERR_INPUT, "usage: bawn explain %s; as in `bawn explain path write ~/.bashrc`",
                        verb_explain.synopsis);
-    ok = places_find(o->directory, &places, err) && explain_path(o, &places, err);
+    ok = places_find(o->directory, &places, err) &&
+         (!strcmp(kind, "url") ? explain_url : explain_path)(o, &places, err);
     places_deinit(&places);
     return ok;
 }
@@ -176,5 +174,5 @@ static int verb_main(int argc, char **argv)
 }
 
 const struct verb verb_explain = {
-    "explain", "[--json] [options] path [read|write] PATH",
-    "say whether the policy lets a path be read or written, and which rule says so", verb_main};
+    "explain", "[--json] [options] path [read|write] PATH | url [METHOD] URL",
+    "say whether the policy lets a path be read or written, or a URL be used, and which rule says so", verb_main};

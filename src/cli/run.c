@@ -37,7 +37,7 @@ struct run {
 
 static void say(struct run *r, const char *text)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     buf_init(&out, 1 << 16);
     utf8_printable(&out, text, strlen(text));
@@ -239,7 +239,7 @@ static void say_what_holds(struct run *r)
 
 static int run(struct run *r, struct err *err)
 {
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     char *save = NULL;
     int code;
 

@@ -160,14 +160,26 @@ static void take_records(const char *p, const struct guard_handler *h)
     }
 }
 
-static bool handle(const struct guard_handler *h, const struct guard_header *head, struct buf *b,
-                   struct err *err)
+// Without a wait: a guard that does not hear of it goes on by itself, and one that is gone is noticed by the
+// next read.
+static void send_seen(const struct guard_control *c, uint32_t id)
+{
+    struct guard_header head = {GUARD_SEEN, id};
+
+    if (fd_send(c->fd, &head, sizeof head, NULL, 0, MSG_DONTWAIT) < 0)
+        return;
+}
+
+static bool handle(const struct guard_control *c, const struct guard_handler *h,
+                   const struct guard_header *head, struct buf *b, struct err *err)
 {
     AUTO_JSON json_t *question = NULL;
 
     switch (head->type) {
     case GUARD_RECORD:
         take_records(buf_cstr(b), h);
+        if (head->id)
+            send_seen(c, head->id);
         return true;
     case GUARD_UPDATED:
         if (h->updated)
@@ -196,7 +208,7 @@ bool guard_receive(struct guard_control *c, const struct guard_handler *h, struc
             return true;
         if (n <= 0)
             return gone(err);
-        if (!handle(h, &head, &b, err))
+        if (!handle(c, h, &head, &b, err))
             return false;
     }
 }

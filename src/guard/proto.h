@@ -10,7 +10,9 @@
 //      LISTENERS (≤ 8 descriptors)*    ->    serves each from then on
 //      UPDATE  (memfd)                 ->    new rules; connections they no longer permit are cut
 //                                      <-    UPDATED ("" or what is wrong: the old rules stay)
-//                                      <-    RECORD (one JSON object a line)
+//                                      <-    RECORD (one JSON object a line; with an id: a refusal is among
+//                                      them)
+//      SEEN    (id)                    ->    on record; the program inside may hear of the refusal now
 //                                      <-    DECIDE (id, JSON object): something is held
 //      ANSWER  (id, verdict)           ->    goes on or refuses
 //                                      <-    FAILED (text), then end of file
@@ -31,6 +33,7 @@ enum guard_message {
     GUARD_LISTENERS,
     GUARD_UPDATE,
     GUARD_ANSWER,
+    GUARD_SEEN,
     GUARD_READY = 64,
     GUARD_UPDATED,
     GUARD_RECORD,
@@ -40,7 +43,7 @@ enum guard_message {
 
 struct guard_header {
     uint32_t type; // enum guard_message
-    uint32_t id;   // DECIDE and ANSWER; else 0
+    uint32_t id;   // DECIDE and ANSWER, RECORD and SEEN; else 0
 };
 
 // The same numbers as enum gate_kind of sandbox/gate.h, which the guard does not include.

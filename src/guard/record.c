@@ -16,8 +16,10 @@ static const char *const verdicts[] = {"deny", "ask", "allow"};
 
 void records_init(struct records *r, struct loop *loop, int control)
 {
-    *r = (struct records){
-        .control = control, .loop = loop, .tokens = RECORD_REQUESTS_BURST, .refilled = clock_mono_ns()};
+    *r = (struct records){.control = control,
+                          .loop = loop,
+                          .listed = {RECORD_REQUESTS_BURST, clock_mono_ns()},
+                          .waited = {RECORD_WAITS_BURST, clock_mono_ns()}};
     buf_init(&r->pending, GUARD_PACKET_MAX);
     buf_add(&r->pending, &(struct guard_header){.type = GUARD_RECORD}, sizeof(struct guard_header));
 }
@@ -54,18 +56,54 @@ static void on_flush(struct timer *t)
     records_flush(t->ctx);
 }
 
-bool records_may_list(struct records *r)
+static bool take_token(struct record_rate *rate, double per_second, double burst)
 {
     uint64_t now = clock_mono_ns();
 
-    r->tokens += (double)(now - r->refilled) * 1e-9 * RECORD_REQUESTS_PER_SECOND;
-    r->refilled = now;
-    if (r->tokens > RECORD_REQUESTS_BURST)
-        r->tokens = RECORD_REQUESTS_BURST;
-    if (r->tokens < 1)
+    rate->tokens += (double)(now - rate->refilled) * 1e-9 * per_second;
+    rate->refilled = now;
+    if (rate->tokens > burst)
+        rate->tokens = burst;
+    if (rate->tokens < 1)
         return false;
-    r->tokens--;
+    rate->tokens--;
     return true;
+}
+
+bool records_may_list(struct records *r)
+{
+    return take_token(&r->listed, RECORD_REQUESTS_PER_SECOND, RECORD_REQUESTS_BURST);
+}
+
+// Another message ahead of it ends the wait: that one is for the loop.
+static void await_seen(struct records *r)
+{
+    uint64_t end = clock_mono_ns() + RECORD_SEEN_MS * UINT64_C(1000000), now;
+    struct pollfd p = {.fd = r->control, .events = POLLIN};
+    struct guard_header head = {0};
+
+    while (head.id != r->seen_id && (now = clock_mono_ns()) < end) {
+        if (poll(&p, 1, (int)((end - now) / 1000000) + 1) <= 0 || !(p.revents & POLLIN) ||
+            recv(r->control, &head, sizeof head, MSG_PEEK | MSG_DONTWAIT) != sizeof head ||
+            head.type != GUARD_SEEN || recv(r->control, &head, sizeof head, MSG_DONTWAIT) != sizeof head)
+            return;
+    }
+}
+
+static void send_refusal(struct records *r)
+{
+    struct guard_header head = {.type = GUARD_RECORD};
+
+    if (r->broken || !take_token(&r->waited, RECORD_WAITS_PER_SECOND, RECORD_WAITS_BURST)) {
+        records_flush(r);
+        return;
+    }
+    head.id = ++r->seen_id;
+    memcpy(r->pending.ptr, &head, sizeof head);
+    records_flush(r);
+    head.id = 0;
+    memcpy(r->pending.ptr, &head, sizeof head);
+    await_seen(r);
 }
 
 json_t *record_new(const char *event)
@@ -117,7 +155,7 @@ void record_send(struct records *r, json_t *owned)
     // Lines of one round of the loop go in one message. A refusal goes before its program hears of it, so
     // that the program is still there when the supervisor looks who it was.
     if (refused)
-        records_flush(r);
+        send_refusal(r);
     else if (!r->flush.slot)
         timer_set(r->loop, &r->flush, 0, on_flush, r);
 }

@@ -18,16 +18,26 @@
 // and alerts always have one.
 #define RECORD_REQUESTS_PER_SECOND 200u
 #define RECORD_REQUESTS_BURST 2000u
+// A refusal is told to its program when the supervisor has it on record, so that who it was can still be
+// found. The wait is short, and no longer than RECORD_SEEN_MS; beyond this rate nothing waits.
+#define RECORD_WAITS_PER_SECOND 100u
+#define RECORD_WAITS_BURST 500u
+#define RECORD_SEEN_MS 50
 #define RECORD_PATH_MAX 2048u // bytes of a path that are recorded
+
+struct record_rate {
+    double tokens;
+    uint64_t refilled; // CLOCK_MONOTONIC ns
+};
 
 struct records {
     int control;
     struct loop *loop;
     struct buf pending; // lines not sent yet
     struct timer flush;
-    double tokens;
-    uint64_t refilled; // CLOCK_MONOTONIC ns
-    bool broken;       // the supervisor is gone
+    struct record_rate listed, waited;
+    uint32_t seen_id; // of the last message that was waited for
+    bool broken;      // the supervisor is gone
 };
 
 void records_init(struct records *r, struct loop *loop, int control);

@@ -342,22 +342,31 @@ static void risk(struct buf *ret, const struct net_rule *rule, const char *what)
     buf_addf(ret, "network.allow: %s (%s): %s\n", subject(rule), where, what);
 }
 
-static void rule_risks(const struct net_rule *rule, struct buf *ret)
+static void address_risks(const struct net_rule *rule, struct buf *ret)
 {
     struct host_pattern p = {0};
     struct cidr refused;
+
+    if (!rule->host || !host_pattern_parse(rule->host, &p, NULL) || p.kind != PATTERN_RANGE)
+        return;
+    refused = p.range;
+    if (cidr_names_refused(&refused))
+        risk(ret, rule, "an address of this machine's own surroundings");
+    else if (p.range.bits < (p.range.base.v6 ? 48 : 16))
+        risk(ret, rule, "a wide range of addresses");
+}
+
+static void rule_risks(const struct net_rule *rule, struct buf *ret)
+{
+    struct host_pattern p = {0};
 
     if (rule->host && host_pattern_parse(rule->host, &p, NULL)) {
         if (p.kind == PATTERN_ANY)
             risk(ret, rule, "every host there is");
         else if (p.kind == PATTERN_SUBDOMAINS || p.kind == PATTERN_TREE)
             risk(ret, rule, "any subdomain: whoever can make one, or its DNS records, can be reached");
-        refused = p.range;
-        if (p.kind == PATTERN_RANGE && cidr_names_refused(&refused))
-            risk(ret, rule, "an address of this machine's own surroundings");
-        else if (p.kind == PATTERN_RANGE && p.range.bits < (p.range.base.v6 ? 48 : 16))
-            risk(ret, rule, "a wide range of addresses");
     }
+    address_risks(rule, ret);
     if (rule->protocol == PROTOCOL_TCP)
         risk(ret, rule, "plain TCP: what is sent is not seen");
     else if (rule->tls == TLS_PASS)
@@ -370,15 +379,26 @@ static void rule_risks(const struct net_rule *rule, struct buf *ret)
                                : "all methods: takes uploads; `methods: [GET, HEAD]` would only read");
 }
 
-void net_rules_risks(const struct net_rules *r, struct buf *ret)
+static void each_rule(const struct net_rules *r, void (*risks)(const struct net_rule *rule, struct buf *ret),
+                      struct buf *ret)
 {
     const struct net_rule *last = NULL;
 
-    if (r->mode == NET_OPEN)
-        buf_adds(ret, "network.mode: open: everything can be reached and sent anywhere\n");
     for (size_t i = 0; i < r->allow.n; i++) {
         if (r->allow.items[i].rule != last)
-            rule_risks(r->allow.items[i].rule, ret);
+            risks(r->allow.items[i].rule, ret);
         last = r->allow.items[i].rule;
     }
+}
+
+void net_rules_address_risks(const struct net_rules *r, struct buf *ret)
+{
+    each_rule(r, address_risks, ret);
+}
+
+void net_rules_risks(const struct net_rules *r, struct buf *ret)
+{
+    if (r->mode == NET_OPEN)
+        buf_adds(ret, "network.mode: open: everything can be reached and sent anywhere\n");
+    each_rule(r, rule_risks, ret);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "guard/rules.h"
 
 // An XDG variable counts when it is absolute (XDG Base Directory Specification); else HOME's default.
 static char *xdg_dir(const char *variable, const char *home, const char *below)
@@ -65,10 +66,36 @@ void places_deinit(struct places *p)
     *p = (struct places){0};
 }
 
+// What the policy's own look at itself does not tell, as it knows hosts by their text only. A rule that
+// cannot be used is an error where it is used.
+static void add_network_risks(const struct policy *p, struct buf *notes)
+{
+    struct net_rules *rules;
+    AUTO_BUF struct buf lines = {0};
+
+    buf_init(&lines, 1 << 16);
+    if (p->network.mode != NET_GUARDED || !net_rules_make(p, NULL, &rules, NULL))
+        return;
+    net_rules_address_risks(rules, &lines);
+    net_rules_free(rules);
+    for (size_t at = 0; at < lines.len;) {
+        const char *end = memchr(lines.ptr + at, '\n', lines.len - at);
+        size_t n = (size_t)(end - lines.ptr) - at + 1;
+
+        buf_adds(notes, "risk: ");
+        buf_add(notes, lines.ptr + at, n);
+        at += n;
+    }
+}
+
 bool places_load_policy(const struct places *p, const struct policy_options *options, struct policy **ret,
                         struct buf *notes, struct err *err)
 {
     struct policy_places where = {p->workspace, p->home, p->config_dir, p->state_dir, p->managed_file};
 
-    return policy_load(&where, options, ret, notes, err);
+    if (!policy_load(&where, options, ret, notes, err))
+        return false;
+    if (notes)
+        add_network_risks(*ret, notes);
+    return true;
 }

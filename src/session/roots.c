@@ -152,7 +152,7 @@ static bool place_java(struct roots *r, char *const *environ, const char *path_e
 
     for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
         size_t before = files->n;
-        AUTO_BUF struct buf store;
+        AUTO_BUF struct buf store = {0};
 
         buf_init(&store, JAVATRUST_MAX);
         if (!stores[i] || access(stores[i], R_OK) != 0)

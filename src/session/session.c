@@ -545,7 +545,7 @@ static bool make_record(struct session *s, struct err *err)
     const struct session_options *o = &s->options;
     char hash[SHA256_HEX_SIZE];
     AUTO_FREE char *quarantine = NULL;
-    AUTO_BUF struct buf policy;
+    AUTO_BUF struct buf policy = {0};
     struct audit_start start = {.version = BAWN_VERSION,
                                 .workspace = o->places.workspace,
                                 .argv = o->argv,
@@ -610,7 +610,7 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist more = {0};
     AUTO_STRLIST struct strlist let_in = {0};
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     struct layout_wants w = {.rules = &s->rules,
                              .covers = &s->covers,
                              .uid = geteuid(),
@@ -765,7 +765,7 @@ static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist network_env = {0};
-    AUTO_BUF struct buf block;
+    AUTO_BUF struct buf block = {0};
 
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)

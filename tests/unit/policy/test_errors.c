@@ -196,7 +196,6 @@ static const struct bad unsupported[] = {
     {"extends: computer\n", NULL}, // by its overlay, which the profile asks for
     {"files: {ask: [~/x]}\n",
      "1:14: files.ask is not in this build; grant the path in files.write, or leave it out"},
-    {"network: {publish: [8080]}\n", NULL},
     {"commands: [{match: [git], decision: ask}]\n", "1:11: commands is not in this build; remove it"},
     {"packages: {known_bad: deny}\n", "1:11: packages is not in this build; remove it"},
     {"flow: {untrusted: [\"**\"]}\n", "1:7: flow is not in this build; remove it"},
