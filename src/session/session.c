@@ -469,11 +469,8 @@ static void on_network(void *ctx, const json_t *e)
 
     netrecord_detail(e, s->whois, &detail);
     record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
-    if (word && verdict == VERDICT_DENY) {
-        AUTO_FREE char *advice = remedy && *remedy ? xasprintf("to allow it: %s", remedy) : NULL;
-
-        refuse(s, "network", subject, rule, advice);
-    }
+    if (word && verdict == VERDICT_DENY)
+        refuse(s, "network", subject, rule, remedy);
 }
 
 static void on_guard_gone(void *ctx, const char *why)
