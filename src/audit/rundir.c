@@ -94,6 +94,7 @@ bool rundir_make(const char *state_dir, struct rundir *ret, struct err *err)
     memcpy(ret->id, id, sizeof id);
     ret->path = TAKE_PTR(path);
     ret->fd = TAKE_FD(fd);
+    ret->result = -1;
     return true;
 }
 
@@ -101,8 +102,10 @@ void rundir_deinit(struct rundir *d)
 {
     if (d->path && d->fd >= 0)
         close(d->fd);
+    if (d->path && d->result >= 0)
+        close(d->result);
     free(d->path);
-    *d = (struct rundir){.fd = -1};
+    *d = (struct rundir){.fd = -1, .result = -1};
 }
 
 bool rundir_sub(const struct rundir *d, const char *name, struct err *err)

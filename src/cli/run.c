@@ -283,12 +283,9 @@ static int run_main(int argc, char **argv)
     session_close(r->session, &err);
     if (err.kind != ERR_NONE)
         code = cli_fail(&err);
-    policy_free(r->policy);
-    places_deinit(&r->places);
-    run_options_deinit(&r->options);
-    loop_deinit(&r->loop);
-    free(r);
-    return code;
+    // Nothing is left to do but to give memory back, page by page; ending does that faster.
+    fflush(NULL);
+    _exit(code);
 }
 
 const struct verb verb_run = {"run", "[options] [--] CMD ARG…",

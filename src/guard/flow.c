@@ -462,6 +462,7 @@ json_t *flow_record(const struct flow *f, const char *event)
     record_number(o, "flow", f->number);
     record_text(o, "client", f->client_text);
     record_text(o, "via", via_names[f->via]);
+    record_text(o, "tls", tls_names[f->tls]);
     return o;
 }
 
@@ -477,7 +478,6 @@ void flow_record_connection(struct flow *f, const struct host *host, uint16_t po
         address_text(&f->dial->address, text);
         record_text(o, "address", text);
     }
-    record_text(o, "tls", tls_names[f->tls]);
     record_text(o, "verdict", "allow");
     record_text(o, "rule", a->rule);
     record_send(&f->g->records, o);

@@ -45,6 +45,7 @@
 struct running {
     uint32_t id;
     pid_t pid;
+    bool last; // START_LAST
 };
 
 struct init {
@@ -370,7 +371,7 @@ static bool start_command(struct init *in, struct init_msg *m, const int *fds, s
     munmap((void *)(uintptr_t)block, n);
     if (!ok)
         return false;
-    in->commands[in->ncommands++] = (struct running){m->id, pid};
+    in->commands[in->ncommands++] = (struct running){m->id, pid, m->flags & START_LAST};
     reply.number = pid;
     init_send(in->sock, &reply, &master, master >= 0 ? 1 : 0);
     if (master >= 0)
@@ -450,8 +451,13 @@ static void forget(struct init *in, pid_t pid, int status, bool last)
                                  .number = status,
                                  .flags = last ? EXITED_LAST : 0u};
 
+            bool ends_all = in->commands[i].last;
+
             in->commands[i] = in->commands[--in->ncommands];
             init_send(in->sock, &m, NULL, 0);
+            // While the supervisor reads this, the kernel kills what is left and takes the namespaces down.
+            if (ends_all)
+                _exit(0);
             return;
         }
 }

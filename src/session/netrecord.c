@@ -13,10 +13,10 @@ char *netrecord_subject(const json_t *e)
     const char *method = text_of(e, "method"), *path = text_of(e, "path");
     const char *host = text_of(e, "host"), *address = text_of(e, "address");
     long port = (long)json_integer_value(json_object_get(e, "port"));
-    const char *name = host ? host : address ? address : "?";
+    const char *name = host ? host : address ? address : "?", *tls = text_of(e, "tls");
 
     if (method)
-        return xasprintf("%s %s://%s:%ld%s", method, json_object_get(e, "tls") ? "https" : "http", name, port,
+        return xasprintf("%s %s://%s:%ld%s", method, tls && strcmp(tls, "none") != 0 ? "https" : "http", name, port,
                          path ? path : "");
     return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
 }
