@@ -173,6 +173,6 @@ static int verb_main(int argc, char **argv)
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_explain = {
-    "explain", "[--json] [options] path [read|write] PATH | url [METHOD] URL",
-    "say whether the policy lets a path be read or written, or a URL be used, and which rule says so", verb_main};
+const struct verb verb_explain = {"explain", "[--json] [options] path [read|write] PATH | url [METHOD] URL",
+                                  "say whether a path or a URL is allowed, and which rule says so",
+                                  verb_main};

@@ -201,8 +201,11 @@ static void on_refused(void *ctx, const struct notify_report *r)
                "policy");
         return;
     }
-    if (!r->file)
-        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
+    // A look-up names the host or, where the question was not seen, only the server that was asked.
+    if (!r->file && r->detail && !strcmp(r->detail, "name look-up"))
+        remedy = xstrdup("--allow HOST, with the name that was looked up there");
+    else if (!r->file)
+        remedy = xasprintf("--allow %s", r->subject);
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
