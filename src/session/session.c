@@ -1015,7 +1015,10 @@ bool session_finish(struct session *s, struct err *err)
         ok = write_result(s, err);
     if (!s->options.leaving)
         janitor_await(&s->janitor);
-    await_death(s);
+    // Init has said that nobody is left inside, and is dead but for its namespaces, which the kernel takes
+    // down.
+    if (!s->options.leaving || !s->nobody_left)
+        await_death(s);
     return ok;
 }
 
