@@ -19,6 +19,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja:
+	@echo "configuring and building in $(BUILD)/; about a minute"
 	@meson setup $(BUILD) $(SETUP) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 

@@ -65,7 +65,8 @@ static bool make_unique(const char *runs, char ret_id[AUDIT_RUN_MAX], char **ret
         }
         if (errno == ENOENT) {
             if (!mkdir_parents(AT_FDCWD, runs, 0700, err))
-                return err_prefix(err, "cannot keep a record of the run");
+                return err_prefix(err,
+                                  "cannot keep a record of the run (XDG_STATE_HOME can name another place)");
         } else if (errno != EEXIST) {
             return err_sys(err, errno,
                            "cannot make the run's directory %s; point XDG_STATE_HOME at one that is writable",

@@ -29,8 +29,8 @@ MUST_USE bool rundir_make(const char *state_dir, struct rundir *ret, struct err 
 void rundir_deinit(struct rundir *d); // closes (and so unlocks); takes a zeroed or a -1 one
 // Makes a directory of the run ("upper", "work", "checkpoints") when it is not there; 0700.
 MUST_USE bool rundir_sub(const struct rundir *d, const char *name, struct err *err);
-// Makes the file that will hold the result, ahead of time: to make one can take as long as a whole start. Without a
-// name, so that nothing is left when this process is killed. Optional.
+// Makes the file that will hold the result, ahead of time: to make one can take as long as a whole start.
+// Without a name, so that nothing is left when this process is killed. Optional.
 void rundir_prepare_result(struct rundir *d);
 MUST_USE bool rundir_write_policy(const struct rundir *d, const char *yaml, size_t n, struct err *err);
 

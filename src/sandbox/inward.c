@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/attr.h"
@@ -12,14 +13,19 @@
 static int connect_to(int family, const void *address, socklen_t n, int *ret_fd)
 {
     AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int on = 1;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    socklen_t size = sizeof(int);
+    int on = 1, error = 0;
 
     if (fd < 0)
         return errno;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // On the loopback a refusal is known at once, also to a non-blocking socket.
     if (connect(fd, address, n) < 0 && errno != EINPROGRESS)
         return errno;
+    // On the loopback a refusal has come by now, though connect could not tell of it: the answer was processed as the
+    // call let go of the socket.
+    if (poll(&p, 1, 0) > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+        return error;
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

@@ -16,8 +16,8 @@ char *netrecord_subject(const json_t *e)
     const char *name = host ? host : address ? address : "?", *tls = text_of(e, "tls");
 
     if (method)
-        return xasprintf("%s %s://%s:%ld%s", method, tls && strcmp(tls, "none") != 0 ? "https" : "http", name, port,
-                         path ? path : "");
+        return xasprintf("%s %s://%s:%ld%s", method, tls && strcmp(tls, "none") != 0 ? "https" : "http", name,
+                         port, path ? path : "");
     return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
 }
 

@@ -94,7 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def any(self):
         self.body = self.read_body()
-        entry = {"method": self.command, "path": self.path, "headers": dict(self.headers), "body": self.body,
+        entry = {"method": self.command, "path": self.path, "headers": {k.title(): v for k, v in self.headers.items()}, "body": self.body,
                  "host": self.headers.get("Host", "").split(":")[0], "tls": bool(self.server.tls)}
         self.server.stage.requests.append(entry)
         for prefix, route in self.server.stage.routes.items():
