@@ -1015,10 +1015,9 @@ bool session_finish(struct session *s, struct err *err)
         ok = write_result(s, err);
     if (!s->options.leaving)
         janitor_await(&s->janitor);
-    // Init has said that nobody is left inside, and is dead but for its namespaces, which the kernel takes
-    // down.
-    if (!s->options.leaving || !s->nobody_left)
-        await_death(s);
+    // Not left to the kernel, though nobody is in there any more: who comes after may want to unmount or
+    // remove what was shown inside.
+    await_death(s);
     return ok;
 }
 
