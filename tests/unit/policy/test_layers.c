@@ -395,7 +395,7 @@ static void the_managed_file_caps_everybody(void **state)
                 "files: {write: [\"@tmp\", \"@home\", ~/work], deny: [~/payroll]}\nnetwork: {mode: off}\n"
                 "limits: {wall: 1h, memory: 8G}\napproval: {reviewer: none}\nenv: {set: {SITE: x}}\n");
     load(&s, &o);
-    assert_list(&s.policy->files.write, "@tmp @home ~/work");
+    assert_list(&s.policy->files.write, "@tmp @home ~/work .");
     assert_list(&s.policy->files.deny, "@secrets ~/payroll");
     assert_int_equal(s.policy->network.mode, NET_OFF);
     assert_int_equal(s.policy->limits.wall_ms, 3600000);
