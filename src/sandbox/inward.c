@@ -22,8 +22,8 @@ static int connect_to(int family, const void *address, socklen_t n, int *ret_fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, address, n) < 0 && errno != EINPROGRESS)
         return errno;
-    // On the loopback a refusal has come by now, though connect could not tell of it: the answer was processed as the
-    // call let go of the socket.
+    // On the loopback a refusal has come by now, though connect could not tell of it: the answer was
+    // processed as the call let go of the socket.
     if (poll(&p, 1, 0) > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
         return error;
     *ret_fd = TAKE_FD(fd);
