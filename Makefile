@@ -19,10 +19,13 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja:
+	@echo "configuring and building in $(BUILD)/; about a minute"
 	@meson setup $(BUILD) $(SETUP) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
-demo: all
+# No unit tests: a demo should not wait for them.
+demo: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet bawn bawn-init bawn-guard
 	@demo/run $(BUILD)/bawn
 
 test: all

@@ -120,7 +120,8 @@ static void *load_one(void *arg)
     SSL_set_tlsext_host_name(s, name);
     SSL_set1_host(s, name);
     if (SSL_connect(s) != 1)
-        fprintf(stderr, "tlspair: handshake: %s\n", X509_verify_cert_error_string(SSL_get_verify_result(s))), exit(1);
+        fprintf(stderr, "tlspair: handshake: %s\n", X509_verify_cert_error_string(SSL_get_verify_result(s))),
+            exit(1);
     while (now() < until) {
         double start = now();
         char in[65536 + 1], *end = NULL, *length;
@@ -169,7 +170,8 @@ static int load(char **argv)
 
     ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    if (SSL_CTX_load_verify_locations(ctx, argv[8], NULL) != 1 || getaddrinfo(argv[2], argv[3], &hints, &where))
+    if (SSL_CTX_load_verify_locations(ctx, argv[8], NULL) != 1 ||
+        getaddrinfo(argv[2], argv[3], &hints, &where))
         return fprintf(stderr, "tlspair: roots or name\n"), 1;
     name = argv[4];
     snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%s\r\n\r\n", argv[5], name, argv[3]);

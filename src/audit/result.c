@@ -80,13 +80,30 @@ char *run_result_json(const struct run_result *r)
     return buf_take(&out);
 }
 
+void rundir_prepare_result(struct rundir *d)
+{
+    if (d->result < 0)
+        d->result = openat(d->fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+// False when there is no prepared file, or no more; nothing is lost then but time.
+static bool write_prepared(const struct rundir *d, const char *text, size_t n)
+{
+    char self[32];
+
+    if (d->result < 0 || !fd_write_all(d->result, text, n, NULL))
+        return false;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", d->result);
+    return linkat(AT_FDCWD, self, d->fd, RESULT_FILE, AT_SYMLINK_FOLLOW) == 0;
+}
+
 bool rundir_write_result(const struct rundir *d, const struct run_result *r, struct err *err)
 {
     AUTO_FREE char *text = run_result_json(r);
     size_t n = strlen(text);
 
     text[n] = '\n'; // in place of the terminator
-    if (!file_replace(d->fd, RESULT_FILE, text, n + 1, 0600, err))
+    if (!write_prepared(d, text, n + 1) && !file_replace(d->fd, RESULT_FILE, text, n + 1, 0600, err))
         return err_prefix(err, "cannot keep the result in %s", d->path);
     return true;
 }
@@ -152,7 +169,7 @@ static bool take_result(struct run_result *r, const char *text, size_t n, struct
 
 static bool read_result(int fd, struct run_result *r, bool *ret_found, struct err *err)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     struct err why = {0};
 
     buf_init(&text, RESULT_MAX);

@@ -65,7 +65,8 @@ static bool make_unique(const char *runs, char ret_id[AUDIT_RUN_MAX], char **ret
         }
         if (errno == ENOENT) {
             if (!mkdir_parents(AT_FDCWD, runs, 0700, err))
-                return err_prefix(err, "cannot keep a record of the run");
+                return err_prefix(err,
+                                  "cannot keep a record of the run (XDG_STATE_HOME can name another place)");
         } else if (errno != EEXIST) {
             return err_sys(err, errno,
                            "cannot make the run's directory %s; point XDG_STATE_HOME at one that is writable",
@@ -94,6 +95,7 @@ bool rundir_make(const char *state_dir, struct rundir *ret, struct err *err)
     memcpy(ret->id, id, sizeof id);
     ret->path = TAKE_PTR(path);
     ret->fd = TAKE_FD(fd);
+    ret->result = -1;
     return true;
 }
 
@@ -101,8 +103,10 @@ void rundir_deinit(struct rundir *d)
 {
     if (d->path && d->fd >= 0)
         close(d->fd);
+    if (d->path && d->result >= 0)
+        close(d->result);
     free(d->path);
-    *d = (struct rundir){.fd = -1};
+    *d = (struct rundir){.fd = -1, .result = -1};
 }
 
 bool rundir_sub(const struct rundir *d, const char *name, struct err *err)
@@ -170,7 +174,7 @@ bool run_list(const char *state_dir, struct strlist *ret, struct err *err)
 bool run_find(const char *state_dir, const char *prefix, char ret_id[AUDIT_RUN_MAX], struct err *err)
 {
     AUTO_STRLIST struct strlist ids = {0};
-    AUTO_BUF struct buf named;
+    AUTO_BUF struct buf named = {0};
     const char *match = NULL;
     size_t n = 0;
 

@@ -22,12 +22,16 @@ struct rundir {
     char id[AUDIT_RUN_MAX]; // 20261121T225521.123456Z-1f3a
     char *path;             // STATE/runs/ID
     int fd;                 // O_DIRECTORY, close-on-exec; holds the lock. -1 when closed
+    int result;             // file without a name, for the result; -1 when not prepared
 };
 
 MUST_USE bool rundir_make(const char *state_dir, struct rundir *ret, struct err *err);
 void rundir_deinit(struct rundir *d); // closes (and so unlocks); takes a zeroed or a -1 one
 // Makes a directory of the run ("upper", "work", "checkpoints") when it is not there; 0700.
 MUST_USE bool rundir_sub(const struct rundir *d, const char *name, struct err *err);
+// Makes the file that will hold the result, ahead of time: to make one can take as long as a whole start.
+// Without a name, so that nothing is left when this process is killed. Optional.
+void rundir_prepare_result(struct rundir *d);
 MUST_USE bool rundir_write_policy(const struct rundir *d, const char *yaml, size_t n, struct err *err);
 
 enum run_state {

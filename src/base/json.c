@@ -27,7 +27,7 @@ char *json_line(const json_t *value)
 
 json_t *json_textn(const char *bytes, size_t n)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     json_t *value = json_stringn(bytes, n);
 
     buf_init(&out, SIZE_MAX / 4);

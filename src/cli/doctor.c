@@ -58,8 +58,8 @@ static _Noreturn void become_run(const char *dir, int out)
 
 static void collect(int from, struct trial *ret)
 {
-    AUTO_BUF struct buf said;
-    AUTO_BUF struct buf shown;
+    AUTO_BUF struct buf said = {0};
+    AUTO_BUF struct buf shown = {0};
 
     buf_init(&said, SAID_MAX);
     buf_init(&shown, 8 * SAID_MAX);
@@ -200,7 +200,7 @@ static void print_json(const struct examination *x)
 {
     AUTO_JSONTEXT struct jsontext_object o = {0};
     AUTO_JSONTEXT struct jsontext_object features = {0};
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, 4 * JSONTEXT_OBJECT_MAX);
     for (int i = 0; i < PROBE_FEATURES; i++) {

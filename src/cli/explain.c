@@ -62,7 +62,7 @@ static bool read_subject(char *const *argv, const struct places *places, struct 
 
 void explain_line(const char *label, const char *text)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     if (!*text)
         return;
@@ -122,7 +122,7 @@ static bool explain_path(const struct run_options *o, const struct places *place
     struct file_rules rules = {0};
     struct file_verdict v;
     struct policy *p = NULL;
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     bool ok;
 
     buf_init(&notes, 1 << 16);
@@ -173,6 +173,6 @@ static int verb_main(int argc, char **argv)
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_explain = {
-    "explain", "[--json] [options] path [read|write] PATH | url [METHOD] URL",
-    "say whether the policy lets a path be read or written, or a URL be used, and which rule says so", verb_main};
+const struct verb verb_explain = {"explain", "[--json] [options] path [read|write] PATH | url [METHOD] URL",
+                                  "say whether a path or a URL is allowed, and which rule says so",
+                                  verb_main};

@@ -193,7 +193,7 @@ bool explain_url(const struct run_options *o, const struct places *places, struc
     struct policy *p = NULL;
     struct url u = {0};
     struct answered x;
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     bool ok;
 
     buf_init(&notes, 1 << 16);

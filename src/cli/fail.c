@@ -11,7 +11,7 @@
 
 int cli_fail(const struct err *err)
 {
-    AUTO_BUF struct buf line;
+    AUTO_BUF struct buf line = {0};
 
     buf_init(&line, 1 << 16);
     utf8_printable(&line, err->msg, strlen(err->msg));

@@ -54,7 +54,7 @@ static bool parse_line(const char *line, size_t n, struct strlist *ret, struct e
 static bool take_line(struct live *l, const char *line, size_t n, struct err *err)
 {
     AUTO_STRLIST struct strlist keys = {0};
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     struct policy_options with = *l->options;
     struct policy *p = NULL;
     bool ok;

@@ -35,7 +35,7 @@ struct reading {
 static void print_line(void *ctx, const struct audit_line *line)
 {
     const struct reading *r = ctx;
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, 8 * AUDIT_LINE_MAX);
     if (r->json) {
@@ -123,7 +123,7 @@ static void print_verdict_json(const struct reading *r)
 {
     const struct chain_check *c = &r->check;
     AUTO_JSONTEXT struct jsontext_object o = {0};
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, 65536);
     jsontext_text(&o, "run", r->id);
@@ -144,7 +144,7 @@ static void print_verdict_json(const struct reading *r)
 static int conclude(const struct reading *r)
 {
     const struct chain_check *c = &r->check;
-    AUTO_BUF struct buf why;
+    AUTO_BUF struct buf why = {0};
 
     buf_init(&why, 4096);
     utf8_printable(&why, c->why, strlen(c->why));

@@ -21,7 +21,7 @@ static void print_lines(const struct buf *text)
     for (size_t i = 0; i < text->len;) {
         const char *end = memchr(text->ptr + i, '\n', text->len - i);
         size_t n = end ? (size_t)(end - text->ptr) - i : text->len - i;
-        AUTO_BUF struct buf out;
+        AUTO_BUF struct buf out = {0};
 
         buf_init(&out, OUTPUT_MAX);
         utf8_printable(&out, text->ptr + i, n);
@@ -88,8 +88,8 @@ static bool run_verb(const char *verb, struct run_options *o, struct err *err)
 {
     struct places places = {0};
     struct policy *p = NULL;
-    AUTO_BUF struct buf notes;
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf notes = {0};
+    AUTO_BUF struct buf text = {0};
     bool ok;
 
     buf_init(&notes, OUTPUT_MAX);
@@ -108,7 +108,7 @@ static bool run_verb(const char *verb, struct run_options *o, struct err *err)
 
 static void print_schema(void)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, OUTPUT_MAX);
     schema_write_json(&text);

@@ -24,7 +24,7 @@ struct arguments {
 
 static void print_text(FILE *to, const char *text)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     buf_init(&out, 1 << 20);
     utf8_printable(&out, text, strlen(text));

@@ -50,7 +50,7 @@ static void on_timeout(struct timer *t)
 static bool send_question(struct guard *g, uint32_t id, const json_t *question)
 {
     AUTO_FREE char *line = json_line(question);
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, GUARD_PACKET_MAX);
     // Records that led here are in the log before the question is on the screen.
@@ -62,7 +62,7 @@ static bool send_question(struct guard *g, uint32_t id, const json_t *question)
 static void make_key(const json_t *question, char ret[SHA256_HEX_SIZE])
 {
     static const char *const parts[] = {"kind", "host", "method", "path"};
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, GUARD_PACKET_MAX);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

@@ -15,7 +15,7 @@
 // Bounds. A flow costs about 4 KiB before it has a target; an HTTP flow 12 KiB and its head (≤ 64 KiB); TLS
 // 35 KiB a side while bytes are in flight; a tunnel or body whose receiver is slow up to 1.5 pieces a
 // direction, where a piece is 256 KiB while there are at most FLOWS_FEW flows and 16 KiB beyond. With
-// FLOWS_MAX that is at most about 400 MiB, all of it TLS with slow receivers; 4096 idle connections cost 60
+// FLOWS_MAX that is at most about 420 MiB, all of it TLS with slow receivers; 4096 idle connections cost 60
 // MiB. A connection that has not said what it wants within HELLO_MS is ended; when all places are taken the
 // oldest of those, then the longest idle one, makes room: half-open clients never keep others out.
 #ifndef BAWN_GUARD_FLOW_H

@@ -105,7 +105,7 @@ struct hosts *hosts_parse(const char *text, size_t n)
 
 struct hosts *hosts_load(const char *path)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, HOSTS_FILE_MAX);
     if (!file_read(AT_FDCWD, path, &b, NULL))

@@ -72,6 +72,7 @@ static const char *const allowed[] = {
     "rt_sigaction",
     "rt_sigprocmask",
     "rt_sigreturn",
+    "sigaltstack",
     "restart_syscall",
     "clock_nanosleep",
     "nanosleep",

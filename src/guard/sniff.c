@@ -37,7 +37,7 @@ bool sniff_tell_connected(struct flow *f)
 
 static void tell_refused(struct flow *f, int status, enum socks_result code)
 {
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     struct refusal r = {.status = status,
                         .host = f->host.text,
                         .method = "CONNECT",

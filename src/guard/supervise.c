@@ -24,7 +24,7 @@ typedef bool handler_fn(struct guard *g, struct packet *p, struct err *err);
 
 static bool send_message(int control, enum guard_message type, const char *text)
 {
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, GUARD_PACKET_MAX);
     return buf_add(&b, &(struct guard_header){.type = type}, sizeof(struct guard_header)) &&
@@ -262,7 +262,7 @@ bool supervise_configure(struct guard *g, struct err *err)
 
 bool supervise_start(struct guard *g, struct err *err)
 {
-    AUTO_BUF struct buf pem;
+    AUTO_BUF struct buf pem = {0};
 
     buf_init(&pem, 16384);
     if (tls_authority(g->tls) && !ca_pem(tls_authority(g->tls), &pem, err))

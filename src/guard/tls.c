@@ -54,7 +54,7 @@ static void read_system_roots(struct tls *t)
 
     for (size_t i = 0; i <= ARRAY_LEN(bundles); i++) {
         const char *path = i ? bundles[i - 1] : named;
-        AUTO_BUF struct buf b;
+        AUTO_BUF struct buf b = {0};
 
         buf_init(&b, ROOTS_MAX);
         if (path && file_read(AT_FDCWD, path, &b, NULL)) {

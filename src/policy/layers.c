@@ -55,7 +55,7 @@ static bool read_workspace(struct arena *a, const struct policy_places *places, 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         AUTO_FREE char *path = path_normal(places->workspace, names[i]);
         struct value *tree = NULL;
-        AUTO_BUF struct buf text;
+        AUTO_BUF struct buf text = {0};
 
         buf_init(&text, POLICY_FILE_MAX);
         if (!read_file(a, places, LAYER_WORKSPACE, path, &text, &tree, err))
@@ -80,7 +80,7 @@ static bool read_named(struct arena *a, const struct policy_places *places, cons
                        struct layers *l, struct err *err)
 {
     AUTO_FREE char *cwd = file[0] == '/' ? NULL : getcwd(NULL, 0), *path = path_normal(cwd ? cwd : "/", file);
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, POLICY_FILE_MAX);
     l->file_path = arena_strdup(a, path);
@@ -92,7 +92,7 @@ static bool read_named(struct arena *a, const struct policy_places *places, cons
 static bool read_one(struct arena *a, const struct policy_places *places, enum layer layer, const char *path,
                      struct value **ret, struct err *err)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, POLICY_FILE_MAX);
     return read_file(a, places, layer, path, &text, ret, err);

@@ -47,7 +47,7 @@ static const struct line computer[] = {{"files.read", "/"},
                                        {"overlay", "review"},
                                        {0}};
 static const struct line everything[] = {{"files.read", "/"},
-                                         {"files.write", "/ @tmp"},
+                                         {"files.write", "/ . @tmp"},
                                          {"files.deny", "@secrets"},
                                          {"files.protect", "@hooks"},
                                          {"network.mode", "open"},

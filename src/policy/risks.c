@@ -12,7 +12,7 @@ static void rule_risks(const struct value *rule, struct buf *notes)
     const struct value *methods = value_get(rule, "methods");
     const char *protocol = value_text(rule, "protocol");
     AUTO_FREE char *where = origin_text(&rule->from);
-    AUTO_BUF struct buf what;
+    AUTO_BUF struct buf what = {0};
     bool upload = false;
 
     buf_init(&what, 1024);

@@ -17,7 +17,7 @@ static bool read_lines(const char *state_dir, struct strlist *ret, struct err *e
 {
     AUTO_FREE char *name = xasprintf("%s/trust", state_dir);
     AUTO_CLOSE int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     struct stat st;
     char *p, *end;
 
@@ -73,7 +73,7 @@ static bool change(const char *state_dir, const char *path, const char *line, bo
     AUTO_FREE char *name = xasprintf("%s/trust", state_dir),
                    *lock_name = xasprintf("%s/trust.lock", state_dir);
     AUTO_STRLIST struct strlist lines = {0};
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
     AUTO_CLOSE int lock = -1;
     bool was = false;
 

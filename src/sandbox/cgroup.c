@@ -69,7 +69,7 @@ static bool control_there(const char *dir, const char *file)
 static char *control_read(const char *dir, const char *file)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, CONTROL_FILE_MAX);
     return file_read(AT_FDCWD, path, &b, NULL) ? buf_take(&b) : xstrdup("");

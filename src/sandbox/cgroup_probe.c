@@ -182,7 +182,7 @@ static bool exists(const char *dir, const char *file)
 static char *contents(const char *dir, const char *file)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
-    AUTO_BUF struct buf b;
+    AUTO_BUF struct buf b = {0};
 
     buf_init(&b, PROC_FILE_MAX);
     if (!file_read(AT_FDCWD, path, &b, NULL))

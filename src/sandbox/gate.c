@@ -20,14 +20,17 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "sandbox/gate_sockets.h"
 #include "sandbox/netlink.h"
 
 // One number for both ends, far from what a kernel with fallback tunnel devices puts into each namespace.
+#define QUEUE_LOOKS 10000 // half a second and more
 #define DEVICE_INDEX 64
 #define LOOPBACK_INDEX 1 // always (net/core/dev.c gives it first)
 #define MTU 65535
@@ -248,6 +251,50 @@ static bool gate_side(const struct gate_wants *wants, struct gate *g, int *ret_s
     return true;
 }
 
+// The name of the interface's queue, as the kernel tells it under its lock; "" when it does not.
+static void queue_name(int sock, char ret[32])
+{
+    struct {
+        struct nlmsghdr head;
+        struct ifinfomsg link;
+    } ask = {.head = {.nlmsg_len = sizeof ask, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+             .link = {.ifi_index = DEVICE_INDEX}};
+    _Alignas(NLMSG_ALIGNTO) char answer[8192];
+    const struct nlmsghdr *head = (const struct nlmsghdr *)answer;
+    ssize_t n;
+
+    ret[0] = '\0';
+    if (send(sock, &ask, sizeof ask, 0) < 0 ||
+        (n = recv(sock, answer, sizeof answer, 0)) < (ssize_t)sizeof *head ||
+        head->nlmsg_type != RTM_NEWLINK || head->nlmsg_len > (size_t)n)
+        return;
+    for (size_t at = NLMSG_LENGTH(sizeof ask.link); at + sizeof(struct rtattr) <= head->nlmsg_len;) {
+        const struct rtattr *attr = (const struct rtattr *)(answer + at);
+
+        if (attr->rta_len < sizeof *attr || at + attr->rta_len > head->nlmsg_len)
+            return;
+        if (attr->rta_type == IFLA_QDISC)
+            snprintf(ret, 32, "%.31s", (const char *)(attr + 1));
+        at += RTA_ALIGN(attr->rta_len);
+    }
+}
+
+// A worker of the kernel's (linkwatch) switches the pair's queues on after the ends are up. Until then the
+// queue is "noop" and what is sent is lost; a lost SYN costs a second.
+static bool await_queue(int sock, struct err *err)
+{
+    const struct timespec pause = {.tv_nsec = 50000};
+    char name[32];
+
+    for (int i = 0; i < QUEUE_LOOKS; i++) {
+        queue_name(sock, name);
+        if (strcmp(name, "noop") != 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return err_set(err, ERR_SYSTEM, "the pair's queues are not switched on");
+}
+
 bool gate_make(const struct gate_wants *wants, struct gate *ret, struct err *err)
 {
     AUTO_CLOSE int sock_gate = -1, sock_inside = -1, netns = -1;
@@ -263,7 +310,8 @@ bool gate_make(const struct gate_wants *wants, struct gate *ret, struct err *err
     write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     if (!nl_open(&sock_inside, err) || !make_pair(sock_inside, netns, err) ||
         !configure(sock_gate, &gate_end, true, err) || !configure(sock_inside, &inside_end, false, err) ||
-        !gate_sockets_bind_device(&g, DEVICE_INDEX, err))
+        !gate_sockets_bind_device(&g, DEVICE_INDEX, err) || !await_queue(sock_gate, err) ||
+        !await_queue(sock_inside, err))
         goto failed;
     *ret = g;
     return true;

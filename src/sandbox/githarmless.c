@@ -197,7 +197,7 @@ static bool read_at(int dir_fd, const char *name, struct buf *ret)
 // Text of a one-line file; NULL when it is none. Owned.
 static char *line_at(int dir_fd, const char *name)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, POINTER_MAX);
     if (!read_at(dir_fd, name, &text))
@@ -211,7 +211,7 @@ static char *line_at(int dir_fd, const char *name)
 
 static bool config_stays(const struct rulematch *m, int dir_fd, const char *dir, const char *name)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, GITCONFIG_MAX);
     return is_repository(dir_fd, path_base(dir)) && read_at(dir_fd, name, &text) &&
@@ -252,7 +252,7 @@ static bool below_dotgit(const char *path)
 static bool dotgit_stays(const struct rulematch *m, int root_fd, const char *root, int dir_fd,
                          const char *path)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     AUTO_FREE char *target = NULL;
     AUTO_CLOSE int at = -1;
 

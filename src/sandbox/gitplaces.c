@@ -130,7 +130,7 @@ static bool gather_entry(void *ctx, const struct gitconfig_entry *e)
 
 static void gather_file(struct gather *ga, const char *file)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     const char *outer = ga->file;
 
     buf_init(&text, GITCONFIG_MAX);
@@ -187,7 +187,7 @@ void gitplaces_deinit(struct gitplaces *g)
 static char *pointer_read(const char *dir, const char *name)
 {
     AUTO_FREE char *path = path_normal(dir, name);
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
 
     buf_init(&text, POINTER_MAX);
     if (!regular_read(AT_FDCWD, path, true, &text, NULL) || !text.len)

@@ -9,35 +9,19 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/companion.h"
 #include "base/fd.h"
-#include "base/path.h"
 #include "sandbox/proto.h"
 #include "sandbox/sys.h"
 
 static int open_init(struct err *err)
 {
-    static const char *const places[] = {"bawn-init", "../libexec/bawn/bawn-init"};
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    AUTO_FREE char *path = companion_path("bawn-init", err);
+    int fd = path ? open(path, O_PATH | O_CLOEXEC) : -1;
 
-    if (n < 0) {
-        err_sys(err, errno, "cannot read /proc/self/exe");
-        return -1;
-    }
-    self[n] = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        AUTO_FREE char *dir = path_parent(self);
-        AUTO_FREE char *path = path_normal(dir, places[i]);
-        int fd = open(path, O_PATH | O_CLOEXEC);
-
-        if (fd >= 0)
-            return fd;
-    }
-    err_set(err, ERR_MISSING,
-            "cannot find bawn-init beside %s or in ../libexec/bawn: the installation is incomplete; run make "
-            "install",
-            self);
-    return -1;
+    if (path && fd < 0)
+        err_sys(err, errno, "cannot open %s", path);
+    return fd;
 }
 
 static bool write_file(const char *path, const char *text)

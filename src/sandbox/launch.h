@@ -13,7 +13,7 @@ struct launched {
     int sock; // ours; closing it ends init and everything inside
 };
 
-// bawn-init lies beside the running executable, or in ../libexec/bawn. With own_net it makes a network
+// bawn-init is found as base/companion.h says. With own_net it makes a network
 // namespace while the caller goes on. The calling process must have one thread. What fails in the child
 // before its exec arrives as an INIT_FAILED message. ERR_UNSUPPORTED where user namespaces are not to be had.
 MUST_USE bool launch_init(bool own_net, struct launched *ret, struct err *err);

@@ -365,50 +365,59 @@ static bool forbid_user_namespaces(int proc, struct err *err)
     return true;
 }
 
-// Root's, and closed to everybody else: the kernel gives these modes, and nobody changes those of a mount
-// that only the sandbox sees.
-static bool is_closed(const struct stat *st)
+// Parts that nobody inside should write, and parts that tell of the machine.
+static bool protect_proc(int proc, const char *name, struct err *err)
 {
-    return st->st_uid != geteuid() && !(st->st_mode & 077);
+    AUTO_CLOSE int sub = open_tree(proc, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+    return sub < 0 ||
+           (set_attr(sub, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, err) &&
+            attach(sub, proc, name, err)) ||
+           err_prefix(err, "/proc/%s", name);
+}
+
+// The first mask of each kind is the one that the others are cloned from.
+static bool mask_proc(const struct stage *s, int proc, const char *name, bool attached[2], struct err *err)
+{
+    struct stat st;
+    bool dir, ok;
+
+    if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return true;
+    dir = S_ISDIR(st.st_mode);
+    ok = attached[dir] ? put_mask(&s->m, proc, name, dir, err)
+                       : attach(dir ? s->m.mask_dir : s->m.mask_file, proc, name, err);
+    attached[dir] = true;
+    return ok || err_prefix(err, "/proc/%s", name);
 }
 
 static bool apply_proc(struct stage *s, struct err *err)
 {
-    static const char *const options[] = {"hidepid", "2", NULL};
-    static const char *const read_only[] = {"sys", "irq", "bus", "fs"};
-    // Those that only root may read on the host are root's inside too when root started the run.
-    static const char *const masked[] = {
-        "keys",       "timer_list", "kcore",       "sysrq-trigger", "kmsg",  "acpi",    "scsi", "vmallocinfo",
-        "kpagecount", "kpageflags", "kpagecgroup", "slabinfo",      "iomem", "ioports", "mtrr"};
-    bool attached[2] = {false, false};
-    unsigned quiet = ATTR_SAFE | MOUNT_ATTR_NOEXEC;
-    AUTO_CLOSE int proc = make_fs("proc", options, quiet, err);
+    // 4 ("ptraceable", Linux 5.8) and not 2, from which the group 0 is exempt: a run that root started would
+    // see init.
+    static const char *const options[] = {"hidepid", "4", NULL};
+    static const char *const masked[] = {"keys", "kcore", "sysrq-trigger", "acpi", "scsi"};
+    // What only root may read or write on the host is root's inside too when root started the run. For others
+    // the kernel's own modes hold, which nobody changes on a mount that only the sandbox sees.
+    static const char *const roots_read_only[] = {"irq", "bus", "fs"};
+    static const char *const roots_masked[] = {"timer_list", "kmsg",        "vmallocinfo", "kpagecount",
+                                               "kpageflags", "kpagecgroup", "slabinfo",    "iomem",
+                                               "ioports",    "mtrr"};
+    bool root = geteuid() == 0, attached[2] = {false, false}, ok;
+    AUTO_CLOSE int proc = make_fs("proc", options, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
 
     if (proc < 0 || !attach_at(s, proc, "/proc", true, err))
         return false;
     if (!(s->plan->head->flags & PLAN_NESTED) && !forbid_user_namespaces(proc, err))
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(read_only); i++) {
-        AUTO_CLOSE int sub = open_tree(proc, read_only[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-        if (sub >= 0 &&
-            !(set_attr(sub, quiet | MOUNT_ATTR_RDONLY, false, err) && attach(sub, proc, read_only[i], err)))
-            return err_prefix(err, "/proc/%s", read_only[i]);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
-        struct stat st;
-        bool dir, ok;
-
-        if (fstatat(proc, masked[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || is_closed(&st))
-            continue;
-        dir = S_ISDIR(st.st_mode);
-        ok = attached[dir] ? put_mask(&s->m, proc, masked[i], dir, err)
-                           : attach(dir ? s->m.mask_dir : s->m.mask_file, proc, masked[i], err);
-        attached[dir] = true;
-        if (!ok)
-            return err_prefix(err, "/proc/%s", masked[i]);
-    }
-    return true;
+    ok = protect_proc(proc, "sys", err);
+    for (size_t i = 0; ok && i < ARRAY_LEN(masked); i++)
+        ok = mask_proc(s, proc, masked[i], attached, err);
+    for (size_t i = 0; root && ok && i < ARRAY_LEN(roots_read_only); i++)
+        ok = protect_proc(proc, roots_read_only[i], err);
+    for (size_t i = 0; root && ok && i < ARRAY_LEN(roots_masked); i++)
+        ok = mask_proc(s, proc, roots_masked[i], attached, err);
+    return ok;
 }
 
 static bool apply_sys(struct stage *s, struct err *err)

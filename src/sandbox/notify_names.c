@@ -68,7 +68,6 @@ static void learn_special(struct names *n)
 void names_init(struct names *n, const struct file_rules *rules, bool strict)
 {
     *n = (struct names){.rules = rules};
-    n->cache = xcalloc(NAMES_CACHE, sizeof *n->cache);
     if (strict)
         rulematch_init(&n->match, rules);
     else
@@ -91,10 +90,13 @@ void names_deinit(struct names *n)
 // path.
 static struct name_cache_entry *cached(struct names *n, const char *dir, size_t len, bool *ret_hit)
 {
-    struct name_cache_entry *e = &n->cache[hash(dir, len) % NAMES_CACHE];
+    struct name_cache_entry *e;
 
     if (!len || len >= NAMES_CACHE_PATH)
         return NULL;
+    if (!n->cache) // many a run writes nothing
+        n->cache = xcalloc(NAMES_CACHE, sizeof *n->cache);
+    e = &n->cache[hash(dir, len) % NAMES_CACHE];
     *ret_hit = !memcmp(e->dir, dir, len) && !e->dir[len];
     return e;
 }

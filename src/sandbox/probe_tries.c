@@ -75,7 +75,7 @@ void try_mount_api(struct outcome *o)
 void try_proc(struct outcome *o)
 {
     AUTO_CLOSE int proc =
-        detached(o, "proc", "hidepid", "2", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        detached(o, "proc", "hidepid", "4", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 
     if (proc >= 0)
         try_step(o, faccessat(proc, "self/status", R_OK, 0) == 0, "reading the new /proc");

@@ -55,6 +55,7 @@ enum init_start_flag {
     START_PTY_STDIN = 1 << 1,  // which of the standard descriptors it serves;
     START_PTY_STDOUT = 1 << 2, // the others are passed
     START_PTY_STDERR = 1 << 3,
+    START_LAST = 1 << 4, // no other follows: init dies with it, and so does what it left behind
 };
 
 enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC };

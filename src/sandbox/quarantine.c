@@ -93,7 +93,7 @@ static void add_bytes(json_t *line, const char *key, const char *text)
 
     json_object_set_new(line, key, json_text(text));
     if (utf8_valid_prefix(text, n) != n) { // the name itself, for who brings it back
-        AUTO_BUF struct buf hex;
+        AUTO_BUF struct buf hex = {0};
         AUTO_FREE char *hex_key = xasprintf("%s_hex", key);
 
         buf_init(&hex, 2 * n + 1);

@@ -137,7 +137,7 @@ static void find_roots(struct rulematch *m)
 // rules are about is listed, which tells for most of them that there is nothing.
 
 #define LIST_AFTER 8     // questions about one directory
-#define LIST_ENTRY 512   // bytes of a directory's size that are worth one question
+#define LIST_ENTRY 96    // bytes of a directory's size that cost as much as one question
 #define NAMES_BITS 8192u // of a listing's filter
 #define NAMES_LISTED_MAX 4096
 

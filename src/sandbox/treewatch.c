@@ -303,7 +303,7 @@ static void on_event(struct treewatch *w, const struct inotify_event *ev, struct
 static bool read_batch(struct treewatch *w)
 {
     AUTO_FREE char *batch = xmalloc(BATCH_SIZE);
-    AUTO_BUF struct buf path;
+    AUTO_BUF struct buf path = {0};
     ssize_t n = w->polling ? 0 : read(w->set.fd, batch, BATCH_SIZE);
 
     buf_init(&path, SIZE_MAX / 4);

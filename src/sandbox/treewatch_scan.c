@@ -118,7 +118,7 @@ void treewatch_scan_later(struct treewatch *w, uint32_t tag, const char *name)
 // Starts the walk of one request; false when its directory is no more.
 static bool scan_begin(struct treewatch *w, const struct scan_request *r, struct err *err)
 {
-    AUTO_BUF struct buf path;
+    AUTO_BUF struct buf path = {0};
     const char *root;
     uint32_t parent = r->name ? r->tag : w->set.nodes[r->tag].parent;
 

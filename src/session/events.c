@@ -37,7 +37,7 @@ static json_t *base64(const char *data, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *p = (const unsigned char *)data;
-    AUTO_BUF struct buf out;
+    AUTO_BUF struct buf out = {0};
 
     buf_init(&out, 2 * n + 8);
     for (size_t i = 0; i < n; i += 3) {

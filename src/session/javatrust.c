@@ -72,7 +72,7 @@ static bool next_certificate(const char **at, struct buf *ret)
     const char *from, *to;
 
     while ((from = strstr(*at, begin)) && (to = strstr(from, end))) {
-        AUTO_BUF struct buf digits;
+        AUTO_BUF struct buf digits = {0};
 
         buf_init(&digits, DER_MAX * 4 / 3 + 4);
         ret->len = 0;

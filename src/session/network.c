@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/companion.h"
 #include "base/path.h"
 #include "guard/config.h"
 #include "guard/control.h"
@@ -175,29 +176,6 @@ static bool make_document(const struct network *n, const struct policy *p, json_
     return guard_config_write(p, &x, ret, err);
 }
 
-static char *guard_path(struct err *err)
-{
-    static const char *const places[] = {"bawn-guard", "../libexec/bawn/bawn-guard"};
-    char self[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-
-    if (len > 0) {
-        self[len] = '\0';
-        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-            AUTO_FREE char *dir = path_parent(self);
-            char *path = path_normal(dir, places[i]);
-
-            if (access(path, X_OK) == 0)
-                return path;
-            free(path);
-        }
-    }
-    err_set(err, ERR_MISSING,
-            "cannot find bawn-guard beside the executable or in ../libexec/bawn: the installation is "
-            "incomplete; run make install");
-    return NULL;
-}
-
 // --- what the sandbox gets ---
 
 static void add_proxy_variables(struct strlist *env)
@@ -218,7 +196,7 @@ bool network_new(const struct policy *p, const struct session_places *places, st
 {
     struct network *n = xcalloc(1, sizeof *n);
     AUTO_JSON json_t *doc = NULL;
-    AUTO_FREE char *path = guard_path(err);
+    AUTO_FREE char *path = companion_path("bawn-guard", err);
 
     n->policy = p;
     n->control = (struct guard_control){.fd = -1};

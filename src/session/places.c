@@ -71,7 +71,7 @@ void places_deinit(struct places *p)
 static void add_network_risks(const struct policy *p, struct buf *notes)
 {
     struct net_rules *rules;
-    AUTO_BUF struct buf lines;
+    AUTO_BUF struct buf lines = {0};
 
     buf_init(&lines, 1 << 16);
     if (p->network.mode != NET_GUARDED || !net_rules_make(p, NULL, &rules, NULL))

@@ -129,20 +129,20 @@ static char *java_home(const char *path_env)
     return NULL;
 }
 
-static const char *from_environ(char *const *environ, const char *name)
+static const char *from_environ(char *const *variables, const char *name)
 {
     size_t n = strlen(name);
 
-    for (; environ && *environ; environ++)
-        if (!strncmp(*environ, name, n) && (*environ)[n] == '=')
-            return *environ + n + 1;
+    for (; variables && *variables; variables++)
+        if (!strncmp(*variables, name, n) && (*variables)[n] == '=')
+            return *variables + n + 1;
     return NULL;
 }
 
-static bool place_java(struct roots *r, char *const *environ, const char *path_env,
+static bool place_java(struct roots *r, char *const *variables, const char *path_env,
                        struct inside_files *files, struct err *err)
 {
-    const char *home = from_environ(environ, "JAVA_HOME");
+    const char *home = from_environ(variables, "JAVA_HOME");
     AUTO_FREE char *found = java_home(path_env);
     AUTO_FREE char *by_home = below(home, "lib/security/cacerts");
     AUTO_FREE char *by_home8 = below(home, "jre/lib/security/cacerts"); // Java 8 and before
@@ -152,7 +152,7 @@ static bool place_java(struct roots *r, char *const *environ, const char *path_e
 
     for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
         size_t before = files->n;
-        AUTO_BUF struct buf store;
+        AUTO_BUF struct buf store = {0};
 
         buf_init(&store, JAVATRUST_MAX);
         if (!stores[i] || access(stores[i], R_OK) != 0)
@@ -169,7 +169,7 @@ static bool place_java(struct roots *r, char *const *environ, const char *path_e
     return true;
 }
 
-bool roots_place(struct roots *r, char *const *environ, const char *path_env, struct inside_files *files,
+bool roots_place(struct roots *r, char *const *variables, const char *path_env, struct inside_files *files,
                  struct strlist *env, struct err *err)
 {
     const char *bundle;
@@ -179,5 +179,5 @@ bool roots_place(struct roots *r, char *const *environ, const char *path_env, st
     bundle = place_bundle(r, files);
     inside_files_add(files, AUTHORITY_INSIDE, r->authority.ptr, r->authority.len);
     set_variables(bundle ? bundle : AUTHORITY_INSIDE, env);
-    return place_java(r, environ, path_env, files, err);
+    return place_java(r, variables, path_env, files, err);
 }

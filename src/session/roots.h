@@ -28,7 +28,7 @@ struct roots {
 void roots_init(struct roots *r);
 void roots_deinit(struct roots *r);
 // Fills r->bundle and r->java from r->authority, and adds the files and the variables that name them.
-MUST_USE bool roots_place(struct roots *r, char *const *environ, const char *path_env,
+MUST_USE bool roots_place(struct roots *r, char *const *variables, const char *path_env,
                           struct inside_files *files, struct strlist *env, struct err *err);
 
 #endif

@@ -201,8 +201,11 @@ static void on_refused(void *ctx, const struct notify_report *r)
                "policy");
         return;
     }
-    if (!r->file)
-        remedy = xasprintf("--set network.mode=open (the whole network, unfiltered)");
+    // A look-up names the host or, where the question was not seen, only the server that was asked.
+    if (!r->file && r->detail && !strcmp(r->detail, "name look-up"))
+        remedy = xstrdup("--allow HOST, with the name that was looked up there");
+    else if (!r->file)
+        remedy = xasprintf("--allow %s", r->subject);
     jsontext_number(&detail, "pid", r->pid);
     jsontext_text(&detail, "access", r->kind);
     if (r->detail)
@@ -542,7 +545,7 @@ static bool make_record(struct session *s, struct err *err)
     const struct session_options *o = &s->options;
     char hash[SHA256_HEX_SIZE];
     AUTO_FREE char *quarantine = NULL;
-    AUTO_BUF struct buf policy;
+    AUTO_BUF struct buf policy = {0};
     struct audit_start start = {.version = BAWN_VERSION,
                                 .workspace = o->places.workspace,
                                 .argv = o->argv,
@@ -607,7 +610,7 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist more = {0};
     AUTO_STRLIST struct strlist let_in = {0};
-    AUTO_BUF struct buf notes;
+    AUTO_BUF struct buf notes = {0};
     struct layout_wants w = {.rules = &s->rules,
                              .covers = &s->covers,
                              .uid = geteuid(),
@@ -762,7 +765,7 @@ static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist network_env = {0};
-    AUTO_BUF struct buf block;
+    AUTO_BUF struct buf block = {0};
 
     buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
@@ -811,7 +814,8 @@ bool session_open(struct loop *loop, const struct session_options *options, stru
     s->options = *options;
     s->next_id = 1;
     s->started_ns = clock_wall_ns();
-    s->rundir.fd = s->audit.fd = s->init.sock = s->init.pidfd = s->cgroup.oom_fd = s->janitor.life = -1;
+    s->rundir.fd = s->rundir.result = s->audit.fd = s->init.sock = s->init.pidfd = s->cgroup.oom_fd =
+        s->janitor.life = -1;
     s->end.exit_status = -1;
     if (!open_all(s, err)) {
         session_close(s, NULL);
@@ -1011,6 +1015,8 @@ bool session_finish(struct session *s, struct err *err)
         ok = write_result(s, err);
     if (!s->options.leaving)
         janitor_await(&s->janitor);
+    // Not left to the kernel, though nobody is in there any more: who comes after may want to unmount or
+    // remove what was shown inside.
     await_death(s);
     return ok;
 }
@@ -1025,6 +1031,8 @@ bool session_close(struct session *s, struct err *err)
     notify_free(s->notify);
     whois_free(s->whois);
     network_free(s->network);
+    if (s->options.leaving) // what is left are memory and descriptors: the kernel is faster at that
+        return ok;
     treewatch_free(s->treewatch);
     audit_log_close(&s->audit);
     rundir_deinit(&s->rundir);

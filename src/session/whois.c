@@ -266,7 +266,7 @@ struct pids {
 
 static void add_children(pid_t pid, const char *task, struct pids *ret)
 {
-    AUTO_BUF struct buf text;
+    AUTO_BUF struct buf text = {0};
     char path[320], *p, *end;
 
     snprintf(path, sizeof path, "/proc/%d/task/%s/children", pid, task);

@@ -274,7 +274,7 @@ def explain_url_names_the_rule(yard):
     for args, verdict, rule in ((["https://api.example.org/pub/x"], "allow", "api.example.org"), (["POST", "https://api.example.org/pub/x"], "deny", "api.example.org"),
                                 (["https://api.example.org/priv"], "deny", "api.example.org"), (["https://api.example.org/pub/../priv"], "deny", "api.example.org"),
                                 (["PUT", "https://www.example.org/x"], "allow", "*.example.org"), (["https://evil.example.org/"], "deny", "network.deny"),
-                                (["https://registry.npmjs.org/x"], "allow", "preset dependencies"), (["POST", "https://registry.npmjs.org/x"], "deny", "preset"),
+                                (["https://mirror.pypi.org/x"], "allow", "preset dependencies"), (["POST", "https://mirror.pypi.org/x"], "deny", "preset"),
                                 (["https://example.com/"], "deny", "no entry"), (["ssh://git.example.net"], "allow", "git.example.net"),
                                 (["http://127.0.0.1/"], "deny", ""), (["http://169.254.169.254/"], "deny", "")):
         a = explain(yard, "-p", p, "url", *args)

@@ -71,7 +71,7 @@ def what_this_build_lacks_is_refused_and_not_ignored(yard):
     for text in ("network: {mode: guarded}\n", "overlay: review\n", "as_root: true\n", "files: {ask: [x]}\n",
                  "commands: [{match: [git], decision: ask}]\n", "packages: {near_name: ask}\n",
                  "secrets: {T: {from: 'env:T', hosts: [a.example], header: Authorization}}\n",
-                 "network: {publish: ['80']}\n", "flow: {untrusted: ['**']}\n"):
+                 "flow: {untrusted: ['**']}\n"):
         yard.write("p.yaml", GOOD + text)
         r = yard.bawn("run", "-p", "p.yaml", "--", "true")
         if r.rc != 0:  # a build that has it

@@ -41,12 +41,14 @@ def leaves_a_daemon(yard): yard.outside("setsid sleep 98766 >/dev/null 2>&1 <&- 
 def an_attack_that_never_works(yard): yard.attack("false", lambda r: r.rc == 0)
 @test
 def an_attack_that_works_inside(yard): yard.attack("true", lambda r: r.rc == 0)
+@test
+def git_does_not_climb(yard): check(yard.outside("git rev-parse --git-dir").rc == 128, "found the repository around the yard")
 @test(sandbox=False)
 def needs_no_namespaces(yard): pass
 """
 WANTED = {"holds": "ok", "does_not_hold": "FAIL", "raises": "FAIL", "cannot_run": "skip", "hangs": "FAIL",
           "leaves_a_daemon": "FAIL", "an_attack_that_never_works": "FAIL", "an_attack_that_works_inside": "FAIL",
-          "needs_no_namespaces": "ok"}
+          "git_does_not_climb": "ok", "needs_no_namespaces": "ok"}
 CRASHED = {"name": "x", "result": "ERROR", "returncode": -9,
            "stdout": "[==========] Running 3 test(s).\n[ RUN      ] a\n[       OK ] a\n[ RUN      ] b\n"}
 SKIPPING = {"name": "x", "result": "OK", "returncode": 0,
@@ -85,18 +87,21 @@ def main():
             failures.append(text)
 
     with tempfile.TemporaryDirectory() as folder:
+        os.makedirs(folder + "/.git/objects")  # a repository around the yards, as a checkout is
+        os.makedirs(folder + "/.git/refs")
+        script(folder, ".git/HEAD", "ref: refs/heads/main\n")
         cases = script(folder, "cases.py", CASES)
         counts, words, text = run(cases, script(folder, "bawn", PASSTHROUGH), folder + "/yards")
         must(words == WANTED, "verdicts: wanted %s, got %s\n%s" % (WANTED, words, text))
-        must(counts.line() == "2 passed, 6 failed, 1 skipped", "counts: " + counts.line())
+        must(counts.line() == "3 passed, 6 failed, 1 skipped", "counts: " + counts.line())
         must("needs the moon" in text, "a skip does not show its reason")
         time.sleep(0.1)
         must(not alive("sleep 98765") and not alive("sleep 98766"), "a process of a test is still there")
         must(not os.listdir(folder + "/yards"), "yards are left over")
         counts, words, _ = run(cases, script(folder, "bawn2", NO_NAMESPACES), folder + "/yards")
-        must(counts.line() == "1 passed, 0 failed, 8 skipped", "without namespaces: " + counts.line())
+        must(counts.line() == "1 passed, 0 failed, 9 skipped", "without namespaces: " + counts.line())
         counts, words, _ = run(cases, folder + "/nowhere", folder + "/yards")
-        must(counts.line() == "0 passed, 9 failed, 0 skipped", "without a binary: " + counts.line())
+        must(counts.line() == "0 passed, 10 failed, 0 skipped", "without a binary: " + counts.line())
         counts, _, _ = run(script(folder, "empty.py", ""), folder + "/bawn", folder + "/yards")
         must(counts.failed == 1, "a file without tests passes")
     must(unit.count_program(CRASHED)[0].line() == "1 passed, 2 failed, 0 skipped", "a crash hides tests")

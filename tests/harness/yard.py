@@ -84,7 +84,8 @@ class Yard:
         self.state = self.home + "/.local/state/bawn"
         os.mkdir(self.home)
         os.mkdir(self.workspace)
-        self.env = {"HOME": self.home, "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb", "USER": "yard"}
+        # Yards lie below a checkout: a git that finds no repository in its yard must not climb up and work on that one.
+        self.env = {"GIT_CEILING_DIRECTORIES": self.root, "HOME": self.home, "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb", "USER": "yard"}
 
     # --- files ------------------------------------------------------------------------------------------------
 

@@ -310,19 +310,3 @@ def the_environment_names_no_agent(yard):
     check(all(n in yard.outside("env", env=env).out for n in env), "positive control")
     r = yard.run("env", env=env)
     check(r.rc == 0 and not [n for n in env if n + "=" in r.out], "names of agents and secrets are passed in", r)
-
-
-@test
-def a_socket_that_the_host_makes_during_the_run_is_not_reached(yard):
-    import threading
-    path = yard.workspace + "/late.sock"
-    made = []
-    line = "sleep 1; " + python(CONNECT, A=repr(path), T=1)
-    timer = threading.Timer(0.4, lambda: made.append(Service(socket.AF_UNIX, socket.SOCK_STREAM, path)))
-    timer.start()
-    r = yard.run(line)
-    timer.join()
-    with made[0] as s:
-        check(r.rc != 125 and not s.reached(), "a socket that appeared later was reached", r)
-        yard.outside(line)
-        check(s.reached(), "positive control")
