@@ -371,17 +371,27 @@ static bool find_target(const struct guard *g, int fd, struct host *ret, uint16_
     return true;
 }
 
-static void describe_client(struct flow *f, const struct sockaddr_storage *from)
+static void describe(const struct sockaddr_storage *sa, char *ret, size_t size)
 {
     struct address a;
     uint16_t port;
     char text[ADDRESS_TEXT_SIZE];
 
-    if (!address_from_sockaddr((const void *)from, &a, &port))
+    if (!address_from_sockaddr((const void *)sa, &a, &port))
         return;
     address_unmap(&a);
     address_text(&a, text);
-    snprintf(f->client_text, sizeof f->client_text, a.v6 ? "[%s]:%u" : "%s:%u", text, port);
+    snprintf(ret, size, a.v6 ? "[%s]:%u" : "%s:%u", text, port);
+}
+
+static void describe_ends(struct flow *f, int fd, const struct sockaddr_storage *from)
+{
+    struct sockaddr_storage to;
+    socklen_t n = sizeof to;
+
+    describe(from, f->client_text, sizeof f->client_text);
+    if (getsockname(fd, (void *)&to, &n) == 0)
+        describe(&to, f->to_text, sizeof f->to_text);
 }
 
 void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, int kind)
@@ -398,7 +408,7 @@ void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, i
         free(f);
         return;
     }
-    describe_client(f, from);
+    describe_ends(f, fd, from);
     f->next = s->all;
     if (f->next)
         f->next->prev = f;
@@ -461,6 +471,7 @@ json_t *flow_record(const struct flow *f, const char *event)
 
     record_number(o, "flow", f->number);
     record_text(o, "client", f->client_text);
+    record_text(o, "to", f->to_text);
     record_text(o, "via", via_names[f->via]);
     record_text(o, "tls", tls_names[f->tls]);
     return o;

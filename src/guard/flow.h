@@ -63,7 +63,7 @@ struct flow {
     enum flow_via via;
     enum flow_tls tls;
     struct stream client, up;
-    char client_text[ADDRESS_TEXT_SIZE + 8];
+    char client_text[ADDRESS_TEXT_SIZE + 8], to_text[ADDRESS_TEXT_SIZE + 8]; // both ends as they are inside
     struct host host; // target; HOST_NONE at the endpoint
     uint16_t port;
     struct net_answer answer; // to "may a connection be opened?"

@@ -5,8 +5,9 @@
 // Events: "connection" (first allowed use of a connection), "request" (an allowed request), "closed" (with
 // counts), "denied", "failed" (permitted, but no server answered), "asked", "answered", "alert" (a secret in
 // what would have left), "refused-port", "dns". Members, where they apply: flow (number of the connection),
-// client ("address:port" inside, by which the supervisor finds the process), via, host, address, port, tls,
-// method, path, status, sent, received, requests, unlisted, verdict, rule, reason, allow_with, secret, count.
+// client and to ("address:port" of both ends inside, by which the supervisor finds the process), via, host,
+// address, port, tls, method, path, status, sent, received, requests, unlisted, verdict, rule, reason,
+// allow_with, secret, count.
 #ifndef BAWN_GUARD_RECORD_H
 #define BAWN_GUARD_RECORD_H
 

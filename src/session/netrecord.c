@@ -31,7 +31,7 @@ static bool find_who(const json_t *e, struct whois *w, struct whois_answer *ret)
     if (!event || !client)
         return false;
     if (!strcmp(event, "connection") || (verdict && strcmp(verdict, "allow") != 0))
-        return whois_find(w, client, ret);
+        return whois_find(w, client, text_of(e, "to"), ret);
     found = whois_known(w, client, ret);
     if (!strcmp(event, "closed"))
         whois_forget(w, client);
@@ -46,7 +46,7 @@ void netrecord_detail(const json_t *e, struct whois *w, struct jsontext_object *
 
     json_object_foreach((json_t *)(uintptr_t)e, key, value)
     {
-        if (!strcmp(key, "rule") || !strcmp(key, "verdict"))
+        if (!strcmp(key, "rule") || !strcmp(key, "verdict") || !strcmp(key, "to"))
             continue;
         if (json_is_string(value))
             jsontext_text(ret, key, json_string_value(value));

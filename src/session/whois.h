@@ -25,8 +25,9 @@ struct whois_answer {
 // `diagnose`: a sock_diag socket of the sandbox's network namespace (sandbox/inward.h); taken over.
 struct whois *whois_new(pid_t init, int diagnose);
 void whois_free(struct whois *w); // takes NULL
-// `client`: "address:port" inside. False when nobody is found; NULL w finds nobody.
-bool whois_find(struct whois *w, const char *client, struct whois_answer *ret);
+// `client`: "address:port" inside; `to`: the other end of its TCP connection, or NULL for a UDP socket. False
+// when nobody is found; NULL w finds nobody.
+bool whois_find(struct whois *w, const char *client, const char *to, struct whois_answer *ret);
 // What is known already, without a look.
 bool whois_known(const struct whois *w, const char *client, struct whois_answer *ret);
 // The connection is closed: its port may be another process's soon.
