@@ -218,6 +218,15 @@ static bool config_stays(const struct rulematch *m, int dir_fd, const char *dir,
            githarmless_config(m, dir, text.ptr, text.len);
 }
 
+// git makes these files first and writes them then. Empty ones lead nowhere, and are judged again when they
+// are written.
+static bool is_empty(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && !st.st_size;
+}
+
 // `git worktree add` writes "../..", from REPOSITORY/worktrees/NAME.
 static bool commondir_stays(int dir_fd, const char *dir)
 {
@@ -260,7 +269,7 @@ static bool dotgit_stays(const struct rulematch *m, int root_fd, const char *roo
     if (!read_at(dir_fd, path_base(path), &text))
         return false;
     if (!text.len)
-        return true; // git makes the file first and writes it then; empty it leads nowhere
+        return true; // as above
     target = gitplaces_gitdir_of(text.ptr, text.len, path);
     if (!target || !path_within(target, root) || memchr(text.ptr, '\n', text.len) != text.ptr + text.len - 1)
         return false;
@@ -285,8 +294,8 @@ bool githarmless_place(const struct rulematch *m, int root_fd, const char *root,
     if (!strcmp(name, "config") || !strcmp(name, "config.worktree"))
         return config_stays(m, fd, dir, name);
     if (!strcmp(name, "commondir"))
-        return commondir_stays(fd, dir);
-    return !strcmp(name, "gitdir") && gitdir_stays(m, fd, dir);
+        return is_empty(fd, name) || commondir_stays(fd, dir);
+    return !strcmp(name, "gitdir") && (is_empty(fd, name) || gitdir_stays(m, fd, dir));
 }
 
 bool githarmless_is_hooks(int root_fd, const char *root, const char *path)

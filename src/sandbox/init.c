@@ -244,7 +244,9 @@ static bool prepare_landlock(struct init *in, struct err *err)
     const struct plan_view *plan = &in->plan;
     size_t n = 0, max = plan->head->nops + 3u;
     struct landlock_path *paths = xcalloc(max, sizeof *paths);
-    struct landlock_wants wants = {.paths = paths, .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
+    struct landlock_wants wants = {.paths = paths,
+                                   .no_files = plan->head->flags & PLAN_NESTED,
+                                   .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
     bool ok;
 
     // What may mount (nested) can have no file rules.
@@ -259,13 +261,21 @@ static bool prepare_landlock(struct init *in, struct err *err)
         const char *dst = op->kind == MOUNT_DEV    ? "/dev"
                           : op->kind == MOUNT_PROC ? "/proc"
                                                    : plan->strings + op->dst;
+        bool tree = op->kind == MOUNT_BIND && (op->flags & MOUNT_IS_DIR);
+        struct stat st;
         int fd;
 
-        if (!writable)
+        if (!writable && !tree)
             continue;
         fd = open_nolink(in->mounts.root, dst, O_PATH | O_NOFOLLOW);
-        if (fd >= 0)
-            paths[n++] = (struct landlock_path){fd, LANDLOCK_WRITE};
+        if (fd < 0)
+            continue;
+        // A read-only tree of somebody else's (the system's) has a rule of its own, near to its files.
+        if (!writable && (fstat(fd, &st) < 0 || st.st_uid == geteuid())) {
+            close(fd);
+            continue;
+        }
+        paths[n++] = (struct landlock_path){fd, writable ? LANDLOCK_WRITE : LANDLOCK_READ_KEPT};
     }
     wants.npaths = n;
     ok = landlock_make(&wants, &in->confinement.landlock, err);

@@ -43,6 +43,12 @@ int landlock_abi(void)
     return abi < 0 ? 0 : abi > LL_ABI_BEST ? LL_ABI_BEST : abi;
 }
 
+static const uint64_t rights_of[] = {
+    [LANDLOCK_READ] = RIGHTS_READ,
+    [LANDLOCK_READ_KEPT] = RIGHTS_READ | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV,
+    [LANDLOCK_WRITE] = UINT64_MAX,
+};
+
 static bool add_path(int ruleset, const struct landlock_path *p, uint64_t handled, struct err *err)
 {
     struct ll_path_beneath_attr rule = {.parent_fd = p->fd};
@@ -50,7 +56,7 @@ static bool add_path(int ruleset, const struct landlock_path *p, uint64_t handle
 
     if (fstat(p->fd, &st) < 0)
         return err_sys(err, errno, "cannot look at descriptor %d for a Landlock rule", p->fd);
-    rule.allowed_access = (p->access == LANDLOCK_WRITE ? handled : RIGHTS_READ) & handled;
+    rule.allowed_access = rights_of[p->access] & handled;
     if (!S_ISDIR(st.st_mode))
         rule.allowed_access &= RIGHTS_OF_FILES;
     if (syscall(LL_SYS_ADD_RULE, ruleset, LL_RULE_PATH_BENEATH, &rule, 0) < 0) {

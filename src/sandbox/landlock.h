@@ -16,7 +16,10 @@
 // READ is reading, listing and executing. WRITE has all of READ, and writing, making, removing, moving,
 // truncating and ioctls on devices (a terminal opened by name needs WRITE). A rule on a directory holds for
 // all below it, through whatever mount; a rule on a file takes the rights that files have.
-enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_WRITE };
+// READ_KEPT is READ for a tree that its modes and a read-only mount keep from us anyway: truncating and
+// device ioctls are not refused a second time. Every open asks for these two besides, and where no rule
+// grants them the kernel looks at all ancestors up to the root: a tenth of what find and grep cost.
+enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_READ_KEPT, LANDLOCK_WRITE };
 
 struct landlock_path {
     int fd; // O_PATH descriptor of a file or directory

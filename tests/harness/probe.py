@@ -265,7 +265,7 @@ def cgroup_dirs():
 
 def temporary_names():
     """What bawn could leave in the shared places; compilers and unit tests of a build beside us come and go there."""
-    others = re.compile(r"cc\w{6}\.\w+|bawn-test-\w+")
+    others = re.compile(r"cc\w{6}\.\w+|bawn-test-[\w.]+")
     found = set()
     for d in ("/tmp", "/var/tmp", "/dev/shm", "/run/user/%d" % os.geteuid(), "/dev/mqueue"):
         try:

@@ -261,6 +261,7 @@ SWAP = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 static volatile char path[256];
@@ -280,10 +281,14 @@ int main(int argc, char **argv)
     strncpy(a, argv[1], 255);
     strncpy(b, argv[2], 255);
     pthread_create(&t, 0, flip, 0);
-    for (int i = 0; i < 20000; i++) {
+    while (!path[0])
+        sched_yield();
+    for (int i = 0; i < 60000; i++) {
         int fd = open((char *)path, O_WRONLY | O_CREAT, 0644);
         if (fd >= 0)
             close(fd);
+        if (i % 256 == 0)
+            sched_yield();
     }
     stop = 1;
     return 0;
