@@ -22,6 +22,12 @@
 #define TRUSTED 2u
 #define DER_MAX 65536u
 
+struct javatrust {
+    struct buf out;
+    uint32_t count, expected; // entries, and how many more the head promises
+    SHA1_CTX sum;             // of all that is in `out`
+};
+
 static void put(struct buf *b, uint64_t n, unsigned bytes)
 {
     while (bytes--)
@@ -51,18 +57,14 @@ static void put_entry(struct buf *b, const char *alias, const struct buf *der)
     buf_add(b, der->ptr, der->len);
 }
 
-static void put_sum(struct buf *b, size_t from)
+static void begin_sum(struct javatrust *j)
 {
     static const char password[] = "\0c\0h\0a\0n\0g\0e\0i\0t", salt[] = "Mighty Aphrodite";
-    uint8_t sum[SHA1_DIGEST_LENGTH];
-    SHA1_CTX c;
 
-    SHA1Init(&c);
-    SHA1Update(&c, (const uint8_t *)password, sizeof password - 1);
-    SHA1Update(&c, (const uint8_t *)salt, sizeof salt - 1);
-    SHA1Update(&c, (const uint8_t *)b->ptr + from, b->len - from);
-    SHA1Final(sum, &c);
-    buf_add(b, sum, sizeof sum);
+    SHA1Init(&j->sum);
+    SHA1Update(&j->sum, (const uint8_t *)password, sizeof password - 1);
+    SHA1Update(&j->sum, (const uint8_t *)salt, sizeof salt - 1);
+    SHA1Update(&j->sum, (const uint8_t *)j->out.ptr, j->out.len);
 }
 
 // The next certificate of a PEM text; what is not in Base64 is passed over.
@@ -86,39 +88,75 @@ static bool next_certificate(const char **at, struct buf *ret)
     return false;
 }
 
-// A whole store: entries as they stand in another one, and those of a PEM text.
-static bool put_store(const char *entries, size_t n, uint32_t count, const char *pem, const char *alias,
-                      struct buf *ret)
+// How many were added.
+static uint32_t put_certificates(struct buf *b, const char *pem, const char *alias)
 {
-    AUTO_BUF struct buf der, more;
-    size_t from = ret->len;
-    uint32_t added = 0;
+    AUTO_BUF struct buf der;
+    uint32_t n = 0;
 
     buf_init(&der, DER_MAX);
-    buf_init(&more, JAVATRUST_MAX);
     while (next_certificate(&pem, &der)) {
-        AUTO_FREE char *name = xasprintf("%s-%u", alias, ++added);
+        AUTO_FREE char *name = xasprintf("%s-%u", alias, ++n);
 
-        put_entry(&more, name, &der);
+        put_entry(b, name, &der);
     }
-    put(ret, MAGIC, 4);
-    put(ret, VERSION, 4);
-    put(ret, (uint64_t)count + added, 4);
-    buf_add(ret, entries, n);
-    buf_add(ret, more.ptr, more.len);
-    put_sum(ret, from);
-    return added && !more.full && !ret->full;
+    return n;
 }
 
-bool javatrust_make(const struct buf *store, const char *bundle, const char *authority, struct buf *ret,
-                    struct err *err)
+static void set_count(struct javatrust *j, uint32_t n)
+{
+    for (int i = 0; i < 4; i++)
+        j->out.ptr[8 + i] = (char)(n >> (24 - 8 * i) & 255);
+}
+
+struct javatrust *javatrust_begin(const struct buf *store, const char *bundle, uint32_t expected)
 {
     bool jks = store->len > HEAD_SIZE + SHA1_DIGEST_LENGTH && get32(store->ptr) == MAGIC &&
                get32(store->ptr + 4) == VERSION;
-    bool ok = jks ? put_store(store->ptr + HEAD_SIZE, store->len - HEAD_SIZE - SHA1_DIGEST_LENGTH,
-                              get32(store->ptr + 8), authority, "bawn", ret)
-                  : put_store("", 0, 0, bundle, "root", ret);
+    struct javatrust *j = xcalloc(1, sizeof *j);
 
-    return ok || err_set(err, ERR_LIMIT, "a Java trust store of more than %u MiB, or of no certificate",
-                         JAVATRUST_MAX >> 20);
+    j->expected = expected;
+    buf_init(&j->out, JAVATRUST_MAX);
+    buf_reserve(&j->out, store->len + 4096);
+    put(&j->out, MAGIC, 4);
+    put(&j->out, VERSION, 4);
+    put(&j->out, 0, 4);
+    if (jks) {
+        j->count = get32(store->ptr + 8);
+        buf_add(&j->out, store->ptr + HEAD_SIZE, store->len - HEAD_SIZE - SHA1_DIGEST_LENGTH);
+    } else {
+        j->count = put_certificates(&j->out, bundle, "root");
+    }
+    set_count(j, j->count + expected);
+    begin_sum(j);
+    return j;
+}
+
+bool javatrust_finish(struct javatrust *j, const char *authority, const struct buf **ret, struct err *err)
+{
+    size_t before = j->out.len;
+    uint32_t added = put_certificates(&j->out, authority, "bawn");
+    uint8_t sum[SHA1_DIGEST_LENGTH];
+
+    if (!added)
+        return err_set(err, ERR_INPUT, "no certificate to add to the Java trust store");
+    if (added == j->expected) {
+        SHA1Update(&j->sum, (const uint8_t *)j->out.ptr + before, j->out.len - before);
+    } else {
+        set_count(j, j->count + added);
+        begin_sum(j);
+    }
+    SHA1Final(sum, &j->sum);
+    buf_add(&j->out, sum, sizeof sum);
+    *ret = &j->out;
+    return !j->out.full ||
+           err_set(err, ERR_LIMIT, "the Java trust store is larger than %u MiB", JAVATRUST_MAX >> 20);
+}
+
+void javatrust_free(struct javatrust *j)
+{
+    if (!j)
+        return;
+    buf_deinit(&j->out);
+    free(j);
 }

@@ -209,14 +209,18 @@ bool network_new(const struct policy *p, const struct session_places *places, st
         network_free(n);
         return false;
     }
+    // While the guard starts. Where TLS is passed through, programs inside meet the certificates of
+    // network.ca themselves.
+    for (size_t i = 0; i < n->ca.n; i++)
+        buf_addf(&n->roots.authority, "%s\n", n->ca.items[i]);
+    roots_read(&n->roots, places->environ, places->path_env, roots_count(buf_cstr(&n->roots.authority)) + 1);
     if (p->network.proxy_env)
         add_proxy_variables(env);
     *ret = n;
     return true;
 }
 
-bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,
-                  struct err *err)
+bool network_wait(struct network *n, struct strlist *env, struct err *err)
 {
     // The host's entries would lead past the names that policy speaks of; the guard reads them on its side.
     static const char resolver[] = "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n",
@@ -226,10 +230,7 @@ bool network_wait(struct network *n, const struct session_places *places, struct
         return false;
     inside_files_add(&n->files, "/etc/resolv.conf", resolver, sizeof resolver - 1);
     inside_files_add(&n->files, "/etc/hosts", hosts, sizeof hosts - 1);
-    // Where TLS is passed through, programs inside meet the certificates of these themselves.
-    for (size_t i = 0; i < n->ca.n; i++)
-        buf_addf(&n->roots.authority, "\n%s\n", n->ca.items[i]);
-    return roots_place(&n->roots, places->environ, places->path_env, &n->files, env, err);
+    return roots_place(&n->roots, &n->files, env, err);
 }
 
 const char *network_ports(const struct network *n)

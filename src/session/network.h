@@ -27,8 +27,7 @@ struct network_handler {
 MUST_USE bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
                           struct network **ret, struct err *err);
 // Waits until the guard is ready; then the files for the inside are known. Adds to env where trust lies.
-MUST_USE bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,
-                           struct err *err);
+MUST_USE bool network_wait(struct network *n, struct strlist *env, struct err *err);
 const char *network_ports(const struct network *n); // "80,443"
 size_t network_files(const struct network *n, const struct layout_file **ret);
 MUST_USE bool network_start(struct network *n, struct loop *loop, const struct network_handler *h,

@@ -56,38 +56,49 @@ void roots_init(struct roots *r)
     *r = (struct roots){0};
     buf_init(&r->authority, AUTHORITY_MAX);
     buf_init(&r->bundle, BUNDLE_MAX);
-    for (size_t i = 0; i < ARRAY_LEN(r->java); i++)
-        buf_init(&r->java[i], JAVATRUST_MAX);
 }
 
 void roots_deinit(struct roots *r)
 {
     buf_deinit(&r->authority);
     buf_deinit(&r->bundle);
-    for (size_t i = 0; i < ARRAY_LEN(r->java); i++)
-        buf_deinit(&r->java[i]);
+    for (size_t i = 0; i < ARRAY_LEN(r->java); i++) {
+        free(r->java[i].path);
+        javatrust_free(r->java[i].trust);
+    }
 }
 
-// The first bundle that is there gives the roots; all that are there get the result. Returns its path, or
-// NULL.
-static const char *place_bundle(struct roots *r, struct inside_files *files)
+uint32_t roots_count(const char *pem)
 {
-    static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                                          "/etc/ssl/cert.pem"};
-    const char *first = NULL;
+    uint32_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
-        if (!first && file_read(AT_FDCWD, bundles[i], &r->bundle, NULL) && r->bundle.len) {
-            first = bundles[i];
-            buf_addc(&r->bundle, '\n');
-        }
+    while ((pem = strstr(pem, "-----BEGIN CERTIFICATE-----"))) {
+        n++;
+        pem++;
+    }
+    return n;
+}
+
+static const char *const bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                      "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+                                      "/etc/ssl/cert.pem"};
+
+// The first bundle that is there gives the roots; all that are there get the result.
+static void read_bundle(struct roots *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bundles) && !r->found; i++)
+        if (file_read(AT_FDCWD, bundles[i], &r->bundle, NULL) && r->bundle.len)
+            r->found = bundles[i];
+}
+
+static void place_bundle(struct roots *r, struct inside_files *files)
+{
+    buf_addc(&r->bundle, '\n');
     buf_adds(&r->bundle, buf_cstr(&r->authority));
     buf_cstr(&r->bundle); // terminated now: it does not move any more
     for (size_t i = 0; i < ARRAY_LEN(bundles); i++)
         if (access(bundles[i], F_OK) == 0)
             inside_files_add(files, bundles[i], r->bundle.ptr, r->bundle.len);
-    return first;
 }
 
 static void set_variables(const char *bundle, struct strlist *env)
@@ -139,10 +150,17 @@ static const char *from_environ(char *const *variables, const char *name)
     return NULL;
 }
 
-static bool place_java(struct roots *r, char *const *variables, const char *path_env,
-                       struct inside_files *files, struct err *err)
+static bool has_path(const struct roots *r, const char *path)
 {
-    const char *home = from_environ(variables, "JAVA_HOME");
+    for (size_t i = 0; i < ARRAY_LEN(r->java); i++)
+        if (r->java[i].path && !strcmp(r->java[i].path, path))
+            return true;
+    return false;
+}
+
+static void read_java(struct roots *r, char *const *environ, const char *path_env, uint32_t expected)
+{
+    const char *home = from_environ(environ, "JAVA_HOME");
     AUTO_FREE char *found = java_home(path_env);
     AUTO_FREE char *by_home = below(home, "lib/security/cacerts");
     AUTO_FREE char *by_home8 = below(home, "jre/lib/security/cacerts"); // Java 8 and before
@@ -151,33 +169,39 @@ static bool place_java(struct roots *r, char *const *variables, const char *path
                                                     by_path};
 
     for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
-        size_t before = files->n;
-        AUTO_BUF struct buf store = {0};
+        AUTO_FREE char *real = stores[i] ? realpath(stores[i], NULL) : NULL;
+        AUTO_BUF struct buf store;
 
         buf_init(&store, JAVATRUST_MAX);
-        if (!stores[i] || access(stores[i], R_OK) != 0)
+        // One that this user may not read is of no use inside either.
+        if (!real || has_path(r, real) || !file_read(AT_FDCWD, real, &store, NULL))
             continue;
-        inside_files_add(files, stores[i], NULL, 0);
-        if (files->n == before) // another name of one that is done
-            continue;
-        if (!file_read(AT_FDCWD, stores[i], &store, err) ||
-            !javatrust_make(&store, buf_cstr(&r->bundle), buf_cstr(&r->authority), &r->java[i], err))
-            return err_prefix(err, "%s", stores[i]);
-        files->items[before].content = r->java[i].ptr;
-        files->items[before].size = r->java[i].len;
+        r->java[i].path = TAKE_PTR(real);
+        r->java[i].trust = javatrust_begin(&store, buf_cstr(&r->bundle), expected);
     }
-    return true;
 }
 
-bool roots_place(struct roots *r, char *const *variables, const char *path_env, struct inside_files *files,
-                 struct strlist *env, struct err *err)
+void roots_read(struct roots *r, char *const *environ, const char *path_env, uint32_t expected)
 {
-    const char *bundle;
+    read_bundle(r);
+    read_java(r, environ, path_env, expected);
+}
+
+bool roots_place(struct roots *r, struct inside_files *files, struct strlist *env, struct err *err)
+{
+    const struct buf *store;
 
     if (!r->authority.len)
         return true;
-    bundle = place_bundle(r, files);
+    place_bundle(r, files);
     inside_files_add(files, AUTHORITY_INSIDE, r->authority.ptr, r->authority.len);
-    set_variables(bundle ? bundle : AUTHORITY_INSIDE, env);
-    return place_java(r, variables, path_env, files, err);
+    set_variables(r->found ? r->found : AUTHORITY_INSIDE, env);
+    for (size_t i = 0; i < ARRAY_LEN(r->java); i++) {
+        if (!r->java[i].path)
+            continue;
+        if (!javatrust_finish(r->java[i].trust, buf_cstr(&r->authority), &store, err))
+            return err_prefix(err, "%s", r->java[i].path);
+        inside_files_add(files, r->java[i].path, store->ptr, store->len);
+    }
+    return true;
 }

@@ -19,16 +19,25 @@ struct inside_files {
 void inside_files_add(struct inside_files *f, const char *path, const char *content, size_t size);
 void inside_files_deinit(struct inside_files *f);
 
+struct javatrust;
+
 struct roots {
-    struct buf authority; // PEM: the run's, and network.ca
+    struct buf authority; // PEM: network.ca, and the run's once it is known
     struct buf bundle;    // PEM: this machine's roots, and those
-    struct buf java[4];   // its trust stores, changed
+    const char *found;    // where the bundle came from; NULL: there is none
+    struct {
+        char *path;
+        struct javatrust *trust;
+    } java[4]; // its trust stores
 };
 
 void roots_init(struct roots *r);
 void roots_deinit(struct roots *r);
-// Fills r->bundle and r->java from r->authority, and adds the files and the variables that name them.
-MUST_USE bool roots_place(struct roots *r, char *const *variables, const char *path_env,
-                          struct inside_files *files, struct strlist *env, struct err *err);
+// What can be done before the run's authority is known: reads this machine's roots and Java's. `expected`:
+// how many certificates r->authority will have.
+void roots_read(struct roots *r, char *const *environ, const char *path_env, uint32_t expected);
+// With r->authority complete: adds the files, and the variables that name them.
+MUST_USE bool roots_place(struct roots *r, struct inside_files *files, struct strlist *env, struct err *err);
+uint32_t roots_count(const char *pem); // certificates in a PEM text
 
 #endif

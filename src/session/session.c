@@ -786,8 +786,8 @@ static bool open_all(struct session *s, struct err *err)
         tell(s, s->limits.missing.items[i]);
     // The guard has been starting all the while.
     if (!make_rules(s, err) || !find_covers(s, err) ||
-        (s->network && !network_wait(s->network, &s->options.places, &network_env, err)) ||
-        !make_plan(s, &block, err) || !set_up(s, &block, err))
+        (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) ||
+        !set_up(s, &block, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
     for (size_t i = 0; i < network_env.n; i++)

@@ -60,38 +60,63 @@ static void read_store(const struct buf *b, char *ret, size_t size)
     assert_memory_equal(b->ptr + i, sum, sizeof sum);
 }
 
-static struct buf make(const char *store, size_t n, const char *bundle, const char *authority)
+// A copy of what comes out when that many certificates are expected.
+static struct buf make_expecting(uint32_t expected, const char *store, size_t n, const char *bundle,
+                                 const char *authority)
 {
-    struct buf in, out;
+    struct buf in, copy;
+    const struct buf *out;
     struct err err = {0};
+    struct javatrust *j;
 
     buf_init(&in, JAVATRUST_MAX);
-    buf_init(&out, JAVATRUST_MAX);
+    buf_init(&copy, JAVATRUST_MAX);
     buf_add(&in, store, n);
-    if (!javatrust_make(&in, bundle, authority, &out, &err))
+    j = javatrust_begin(&in, bundle, expected);
+    if (!javatrust_finish(j, authority, &out, &err))
         fail_msg("%s", err.msg);
+    buf_add(&copy, out->ptr, out->len);
+    javatrust_free(j);
     buf_deinit(&in);
-    return out;
+    return copy;
+}
+
+static struct buf make(const char *store, size_t n, const char *bundle, const char *authority)
+{
+    return make_expecting(1, store, n, bundle, authority);
 }
 
 static void another_format_gives_a_store_of_the_bundle(void **state)
 {
-    AUTO_BUF struct buf b = make("0\x82\1\2PKCS12", 10, ONE TWO, TWO);
-    char text[256];
-
-    (void)state;
-    read_store(&b, text, sizeof text);
-    assert_string_equal(text, "root-1=der;root-2=DER2;");
-}
-
-static void entries_that_are_there_stay(void **state)
-{
-    AUTO_BUF struct buf first = make("", 0, ONE, ONE), b = make(first.ptr, first.len, "not looked at", TWO);
+    AUTO_BUF struct buf b = make("0\x82\1\2PKCS12", 10, ONE, TWO);
     char text[256];
 
     (void)state;
     read_store(&b, text, sizeof text);
     assert_string_equal(text, "root-1=der;bawn-1=DER2;");
+}
+
+static void entries_that_are_there_stay(void **state)
+{
+    AUTO_BUF struct buf first = make("", 0, ONE, TWO), b = make(first.ptr, first.len, "not looked at", ONE);
+    char text[256];
+
+    (void)state;
+    read_store(&b, text, sizeof text);
+    assert_string_equal(text, "root-1=der;bawn-1=DER2;bawn-1=der;");
+}
+
+static void another_number_than_expected_is_right_too(void **state)
+{
+    char text[256];
+
+    (void)state;
+    for (uint32_t n = 0; n < 4; n++) {
+        AUTO_BUF struct buf b = make_expecting(n, "", 0, ONE, TWO ONE);
+
+        read_store(&b, text, sizeof text);
+        assert_string_equal(text, "root-1=der;bawn-1=DER2;bawn-2=der;");
+    }
 }
 
 static void no_certificate_is_an_error(void **state)
@@ -101,12 +126,13 @@ static void no_certificate_is_an_error(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        AUTO_BUF struct buf out;
+        struct javatrust *j = javatrust_begin(&in, texts[i], 1);
+        const struct buf *out;
         struct err err = {0};
 
-        buf_init(&out, JAVATRUST_MAX);
-        assert_false(javatrust_make(&in, texts[i], texts[i], &out, &err));
-        assert_int_equal(err.kind, ERR_LIMIT);
+        assert_false(javatrust_finish(j, texts[i], &out, &err));
+        assert_int_equal(err.kind, ERR_INPUT);
+        javatrust_free(j);
     }
 }
 
@@ -123,7 +149,7 @@ static void a_cut_store_is_not_read_past_its_end(void **state)
         memcpy(cut, whole.ptr, n);
         b = make(cut, n, TWO, TWO);
         read_store(&b, text, sizeof text);
-        assert_string_equal(text, "root-1=DER2;");
+        assert_string_equal(text, "root-1=DER2;bawn-1=DER2;");
         buf_deinit(&b);
     }
 }
@@ -133,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_format_gives_a_store_of_the_bundle),
         cmocka_unit_test(entries_that_are_there_stay),
+        cmocka_unit_test(another_number_than_expected_is_right_too),
         cmocka_unit_test(no_certificate_is_an_error),
         cmocka_unit_test(a_cut_store_is_not_read_past_its_end),
     };

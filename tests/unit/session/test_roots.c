@@ -53,7 +53,7 @@ static void without_an_authority_nothing_is_replaced(void **state)
 
     (void)state;
     roots_init(&r);
-    assert_true(roots_place(&r, NULL, NULL, &f, &env, NULL));
+    assert_true(roots_place(&r, &f, &env, NULL));
     assert_int_equal(f.n, 0);
     assert_int_equal(env.n, 0);
     roots_deinit(&r);
@@ -67,8 +67,9 @@ static void variables_name_a_file_that_has_the_authority(void **state)
 
     (void)state;
     roots_init(&r);
+    roots_read(&r, NULL, NULL, 1);
     buf_adds(&r.authority, CERTIFICATE);
-    assert_true(roots_place(&r, NULL, NULL, &f, &env, NULL));
+    assert_true(roots_place(&r, &f, &env, NULL));
     assert_true(env.n >= 8);
     for (size_t i = 0; i < env.n; i++) {
         const char *path = strchr(env.items[i], '=') + 1;
@@ -103,8 +104,9 @@ static void a_java_at_the_end_of_path_gets_its_store(void **state)
     assert_true(file_replace(AT_FDCWD, java, "#!", 2, 0755, NULL));
     assert_true(file_replace(AT_FDCWD, store, "0\x82PKCS12", 8, 0644, NULL));
     roots_init(&r);
+    roots_read(&r, NULL, path, 1);
     buf_adds(&r.authority, CERTIFICATE);
-    assert_true(roots_place(&r, NULL, path, &f, &env, NULL));
+    assert_true(roots_place(&r, &f, &env, NULL));
     file = file_at(&f, store);
     assert_non_null(file);
     assert_true(file->size > 40);
