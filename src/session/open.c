@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// Theory of operation. Opening a session overlaps what can overlap: bawn-init is cloned first and makes its
+// namespaces while this process finds what must be covered, makes the plan, the run's directory and the
+// record. Nothing of the user's runs before the plan is applied, the record is open, the limits are armed and
+// the janitor stands.
+#include "session/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define POLICY_TEXT_MAX (4u << 20)
+
+void session_on_wall(struct timer *t)
+{
+    session_kill(t->ctx, "wall");
+}
+
+// --- limits ---
+
+static void on_oom(struct watch *w, uint32_t events)
+{
+    struct session *s = w->ctx;
+    char drop[4096];
+
+    (void)events;
+    if (read(w->fd, drop, sizeof drop) <= 0)
+        watch_del(w);
+    if (cgroup_oom_killed(&s->cgroup))
+        session_kill(s, "memory");
+}
+
+// --- opening ---
+
+static bool make_rules(struct session *s, struct err *err)
+{
+    const struct session_places *p = &s->options.places;
+    struct file_place place = {p->workspace, p->home, p->config_dir, p->state_dir, p->path_env};
+
+    return file_rules_make(s->options.policy, &place, &s->rules, err);
+}
+
+static bool find_covers(struct session *s, struct err *err)
+{
+    struct treewatch_handler h = {session_on_appeared, session_on_replaced, session_on_degraded, s};
+
+    return treewatch_new(&s->rules, s->loop, &h, &s->treewatch, err) &&
+           covers_find(&s->rules, s->treewatch, &s->covers, err);
+}
+
+static bool make_record(struct session *s, struct err *err)
+{
+    const struct session_options *o = &s->options;
+    char hash[SHA256_HEX_SIZE];
+    AUTO_FREE char *quarantine = NULL;
+    AUTO_BUF struct buf policy = {0};
+    struct audit_start start = {.version = BAWN_VERSION,
+                                .workspace = o->places.workspace,
+                                .argv = o->argv,
+                                .policy_hash = hash,
+                                .backend = "namespaces"};
+
+    if (!rundir_make(o->places.state_dir, &s->rundir, err))
+        return false;
+    quarantine = xasprintf("%s/quarantine", s->rundir.path);
+    quarantine_init(&s->quarantine, quarantine);
+    buf_init(&policy, POLICY_TEXT_MAX);
+    policy_write(o->policy, false, &policy);
+    sha256_hex(buf_cstr(&policy), policy.len, hash);
+    if (!audit_log_open(&s->audit, s->rundir.fd, s->rundir.id, err) ||
+        !audit_run_start(&s->audit, &start, err) ||
+        !rundir_write_policy(&s->rundir, buf_cstr(&policy), policy.len, err))
+        return false;
+    s->recording = true;
+    return true;
+}
+
+static bool start_janitor(struct session *s, struct err *err)
+{
+    struct janitor_work work = {
+        s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
+
+    return janitor_start(&work, &s->janitor, err);
+}
+
+static bool has_v2(const struct cgroup *g)
+{
+    for (int i = 0; i < CGROUP_CONTROLLERS; i++)
+        if (g->version[i] == 2)
+            return true;
+    return false;
+}
+
+static bool arm_limits(struct session *s, struct err *err)
+{
+    if (!s->limits.uses_cgroup)
+        return true;
+    if (!cgroup_make(&s->cgroup_support, &s->options.policy->limits, s->rundir.id, s->limits.need_cgroup,
+                     &s->cgroup, err))
+        return false;
+    return (!has_v2(&s->cgroup) || cgroup_enter(&s->cgroup, s->init.pid, err)) &&
+           (s->cgroup.oom_fd < 0 ||
+            watch_add(s->loop, &s->oom_watch, s->cgroup.oom_fd, EPOLLIN, on_oom, s, err));
+}
+
+// With the host's network, names are resolved by the host's configuration, which often lies below /run.
+static void show_resolver(struct strlist *ret)
+{
+    char *real = realpath("/etc/resolv.conf", NULL);
+
+    if (real)
+        strlist_take(ret, real);
+}
+
+static bool make_plan(struct session *s, struct buf *block, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+    AUTO_STRLIST struct strlist sockets = {0};
+    AUTO_STRLIST struct strlist more = {0};
+    AUTO_STRLIST struct strlist let_in = {0};
+    AUTO_BUF struct buf notes = {0};
+    struct layout_wants w = {.rules = &s->rules,
+                             .covers = &s->covers,
+                             .uid = geteuid(),
+                             .own_net = p->network.mode != NET_OPEN,
+                             .tmpfs_size = s->limits.tmpfs_size,
+                             .sockets = &sockets,
+                             .let_in = &let_in,
+                             .more_read = &more};
+    struct plan plan;
+    bool ok;
+
+    buf_init(&notes, 1 << 20);
+    plan_init(&plan);
+    layout_host_sockets(&sockets);
+    for (size_t i = 0; i < p->network.sockets.n; i++) {
+        char *real = realpath(p->network.sockets.items[i].text, NULL);
+
+        if (real)
+            strlist_take(&let_in, real);
+    }
+    if (!w.own_net)
+        show_resolver(&more);
+    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+                      (p->files.strict ? (unsigned)PLAN_STRICT
+                       : p->nested     ? 0u
+                                       : (unsigned)PLAN_OBSERVE) |
+                      (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
+    // off.
+    if (!w.own_net && landlock_abi() >= 6)
+        plan.head.flags |= PLAN_SCOPE_ABSTRACT;
+    if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
+        plan.head.flags |= PLAN_LANDLOCK;
+    if (s->network) {
+        w.nfiles = network_files(s->network, &w.files);
+        plan.head.flags |= PLAN_GATE;
+        plan.head.gate_ports = plan_string(&plan, network_ports(s->network));
+        plan.head.proxy_port = NETWORK_PROXY_PORT;
+    }
+    plan.head.hostname = plan_string(&plan, "bawn");
+    plan.head.cwd = plan_string(&plan, s->options.places.workspace);
+    plan.head.processes = s->limits.rlimit_processes;
+    plan.head.open_files = s->limits.rlimit_open_files;
+    plan.head.file_size = s->limits.rlimit_file_size;
+    plan.head.cpus = s->limits.affinity_cpus;
+    ok = layout_make(&w, &plan, &notes, err) && plan_encode(&plan, block, err);
+    plan_deinit(&plan);
+    for (char *line = strtok((char *)(uintptr_t)buf_cstr(&notes), "\n"); line; line = strtok(NULL, "\n"))
+        session_tell(s, line);
+    return ok;
+}
+
+int session_block_fd(const struct buf *block, struct err *err)
+{
+    AUTO_CLOSE int fd = memfd_create("bawn", MFD_CLOEXEC);
+
+    if (fd < 0) {
+        err_sys(err, errno, "cannot make a memory file");
+        return -1;
+    }
+    if (!fd_write_all(fd, block->ptr, block->len, err))
+        return -1;
+    return TAKE_FD(fd);
+}
+
+// Init does not take messages any more: what it said before it died is the reason.
+bool session_why_gone(struct session *s, struct err *err)
+{
+    int fds[FD_PASS_MAX];
+    size_t nfds = FD_PASS_MAX;
+    struct init_msg m;
+
+    while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
+        while (nfds)
+            close(fds[--nfds]);
+        if (m.type == INIT_FAILED)
+            return err_set(err, ERR_SYSTEM, "%s", m.text);
+        nfds = FD_PASS_MAX;
+    }
+    return err_set(err, ERR_PROTOCOL, "the sandbox's first process (bawn-init) was killed from outside");
+}
+
+// READY is not waited for: a START may follow at once, init takes them in order.
+static bool send_plan(struct session *s, const struct buf *block, struct err *err)
+{
+    struct init_msg m = {.type = INIT_PLAN};
+    int fds[1 + CGROUP_CONTROLLERS] = {-1, -1, -1, -1};
+    size_t n = 1;
+    bool ok;
+
+    if (s->limits.uses_cgroup && !cgroup_open_tasks(&s->cgroup, fds + 1, err))
+        return false;
+    fds[0] = session_block_fd(block, err);
+    while (n < ARRAY_LEN(fds) && fds[n] >= 0)
+        n++;
+    ok = fds[0] >= 0 && (init_send(s->init.sock, &m, fds, n) || session_why_gone(s, err));
+    for (size_t i = 0; i < n; i++)
+        session_close_fd(fds[i]);
+    return ok;
+}
+
+static bool open_network(struct session *s, struct strlist *env, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+
+    return publish_new(p, &s->publish, err) &&
+           (p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err));
+}
+
+static bool connect_inside(void *ctx, uint32_t id, uint16_t port)
+{
+    struct session *s = ctx;
+    struct init_msg m = {.type = INIT_CONNECT, .id = id, .number = port};
+
+    return s->state == SESSION_OPEN && init_send(s->init.sock, &m, NULL, 0);
+}
+
+static void on_visit(void *ctx, uint16_t port, const char *from)
+{
+    AUTO_JSONTEXT struct jsontext_object detail = {0};
+    AUTO_FREE char *subject = xasprintf("localhost:%u", port);
+
+    jsontext_text(&detail, "event", "published");
+    jsontext_text(&detail, "from", from);
+    session_record(ctx, AUDIT_NETWORK, VERDICT_ALLOW, "network.publish", subject, &detail, "policy");
+}
+
+static bool start_network(struct session *s, struct err *err)
+{
+    struct network_handler h = {session_on_network, session_on_guard_gone, session_on_policy_updated, s};
+
+    const struct publish_handler inward = {connect_inside, on_visit, s};
+
+    return (!s->network || network_start(s->network, s->loop, &h, err)) &&
+           (!s->publish || publish_start(s->publish, s->loop, &inward, err));
+}
+
+// What must stand before anything of the user's runs is made while init builds, except where init needs it
+// first: it takes its control group namespace when it has the plan, so it must be in the run's group by then.
+static bool set_up(struct session *s, const struct buf *plan, struct err *err)
+{
+    bool early = s->limits.uses_cgroup;
+
+    if (!early && !send_plan(s, plan, err))
+        return false;
+    if (!make_record(s, err) || !start_janitor(s, err) || !arm_limits(s, err))
+        return false;
+    return !early || send_plan(s, plan, err);
+}
+
+static bool open_all(struct session *s, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+    AUTO_STRLIST struct strlist network_env = {0};
+    AUTO_BUF struct buf block = {0};
+
+    buf_init(&block, PLAN_MAX);
+    if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
+        cgroup_probe("", &s->cgroup_support);
+    if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
+        !open_network(s, &network_env, err))
+        return false;
+    if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
+        struct err why = {0};
+
+        // Only now, as it costs time: what exactly is missing here, and how to get it.
+        if (err && err->kind == ERR_UNSUPPORTED && !probe_can_sandbox(&why))
+            *err = why;
+        return false;
+    }
+    s->launched = true;
+    for (size_t i = 0; i < s->limits.missing.n; i++)
+        session_tell(s, s->limits.missing.items[i]);
+    // The guard has been starting all the while.
+    if (!make_rules(s, err) || !find_covers(s, err) ||
+        (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) ||
+        !set_up(s, &block, err))
+        return false;
+    environment_make(p, &s->options.places, &s->env);
+    for (size_t i = 0; i < network_env.n; i++)
+        environment_set(&s->env, network_env.items[i]);
+    s->state = SESSION_OPEN;
+    for (size_t i = 0; i < s->covers.notes.n; i++)
+        session_tell(s, s->covers.notes.items[i]);
+    if (!start_network(s, err))
+        return false;
+    if (!treewatch_start(s->treewatch, &s->covers, err) ||
+        !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, session_on_init, s, err))
+        return false;
+    if (p->limits.wall_ms)
+        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
+    return true;
+}
+
+bool session_open(struct loop *loop, const struct session_options *options, struct session **ret,
+                  struct err *err)
+{
+    struct session *s = xcalloc(1, sizeof *s);
+
+    s->loop = loop;
+    s->options = *options;
+    s->next_id = 1;
+    s->started_ns = clock_wall_ns();
+    s->rundir.fd = s->rundir.result = s->audit.fd = s->init.sock = s->init.pidfd = s->cgroup.oom_fd =
+        s->janitor.life = -1;
+    s->end.exit_status = -1;
+    if (!open_all(s, err)) {
+        session_close(s, NULL);
+        return false;
+    }
+    *ret = s;
+    return true;
+}
