@@ -158,9 +158,9 @@ static bool has_path(const struct roots *r, const char *path)
     return false;
 }
 
-static void read_java(struct roots *r, char *const *environ, const char *path_env, uint32_t expected)
+static void read_java(struct roots *r, char *const *variables, const char *path_env, uint32_t expected)
 {
-    const char *home = from_environ(environ, "JAVA_HOME");
+    const char *home = from_environ(variables, "JAVA_HOME");
     AUTO_FREE char *found = java_home(path_env);
     AUTO_FREE char *by_home = below(home, "lib/security/cacerts");
     AUTO_FREE char *by_home8 = below(home, "jre/lib/security/cacerts"); // Java 8 and before
@@ -181,10 +181,10 @@ static void read_java(struct roots *r, char *const *environ, const char *path_en
     }
 }
 
-void roots_read(struct roots *r, char *const *environ, const char *path_env, uint32_t expected)
+void roots_read(struct roots *r, char *const *variables, const char *path_env, uint32_t expected)
 {
     read_bundle(r);
-    read_java(r, environ, path_env, expected);
+    read_java(r, variables, path_env, expected);
 }
 
 bool roots_place(struct roots *r, struct inside_files *files, struct strlist *env, struct err *err)

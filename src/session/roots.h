@@ -35,7 +35,7 @@ void roots_init(struct roots *r);
 void roots_deinit(struct roots *r);
 // What can be done before the run's authority is known: reads this machine's roots and Java's. `expected`:
 // how many certificates r->authority will have.
-void roots_read(struct roots *r, char *const *environ, const char *path_env, uint32_t expected);
+void roots_read(struct roots *r, char *const *variables, const char *path_env, uint32_t expected);
 // With r->authority complete: adds the files, and the variables that name them.
 MUST_USE bool roots_place(struct roots *r, struct inside_files *files, struct strlist *env, struct err *err);
 uint32_t roots_count(const char *pem); // certificates in a PEM text
