@@ -137,11 +137,11 @@ ssize_t fd_send(int sock, const void *data, size_t n, const int *fds, size_t nfd
 
         memset(&control, 0, sizeof control);
         msg.msg_control = control.space;
-        msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+        msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * nfds);
         c = CMSG_FIRSTHDR(&msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+        c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * nfds);
         memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
     }
     do {

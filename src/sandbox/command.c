@@ -191,7 +191,7 @@ static _Noreturn void exec_command(struct birth *b)
 }
 
 // A limit above what the caller itself may have is the caller's.
-static bool set_limit(__rlimit_resource_t which, uint64_t value)
+static bool set_limit(int which, uint64_t value)
 {
     struct rlimit r;
 
