@@ -12,6 +12,7 @@
 #include "cli/fail.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "sandbox/headstart.h"
 #include "session/places.h"
 #include "policy/load.h"
 #include "session/events.h"
@@ -25,6 +26,7 @@ struct run {
     struct run_options options;
     struct places places;
     struct policy *policy;
+    struct launched launched; // until the session has it
     struct session *session;
     struct command *command;
     struct stdio stdio;
@@ -145,6 +147,7 @@ static bool open_session(struct run *r, struct err *err)
                    .environ = environ},
         .events = {on_refused, on_note, on_limit, r},
         .argv = r->options.argv,
+        .launched = &r->launched,
         .leaving = true,
     };
 
@@ -266,6 +269,7 @@ static int run_main(int argc, char **argv)
     struct err err = {0};
     int code = CLI_FAILED;
 
+    headstart_take(&r->launched);
     r->events.fd = -1;
     r->stdio.terminal = r->stdio.master = -1;
     if (!run_options_parse(argc, argv, &verb_run, &r->options, &err)) {
@@ -281,6 +285,7 @@ static int run_main(int argc, char **argv)
     stdio_deinit(&r->stdio);
     live_stop(&r->live);
     session_close(r->session, &err);
+    launch_drop(&r->launched);
     if (err.kind != ERR_NONE)
         code = cli_fail(&err);
     // Nothing is left to do but to give memory back, page by page; ending does that faster.

@@ -4,11 +4,10 @@
 // Theory of operation. The supervisor clones it into new user, mount, pid, ipc, uts and cgroup namespaces and
 // gives it one socket (INIT_FD). It
 //   boot     ties its life to the supervisor's (parent-death signal, then a look at the socket, in that
-//   order: the
-//            supervisor may have died between clone and prctl), makes itself unreadable, takes a fresh
-//            session keyring, and a network namespace of its own when told so. All of this runs while the
-//            supervisor still makes the plan.
-//   set-up   receives the plan, builds the file system, becomes its root, prepares the Landlock ruleset.
+//            order: the supervisor may have died between clone and prctl), makes itself unreadable, takes a
+//            fresh session keyring. All of this runs while the supervisor still makes the plan.
+//   set-up   receives the plan, has a network namespace made on the side (netns.h), builds the file system,
+//            becomes its root, prepares the Landlock ruleset.
 //   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers
 //   paths.
 // It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside
@@ -17,12 +16,10 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,6 +34,7 @@
 #include "sandbox/inward.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
+#include "sandbox/netns.h"
 #include "sandbox/sys.h"
 
 #define COMMANDS_MAX 4096     // at once
@@ -50,7 +48,8 @@ struct running {
 
 struct init {
     int sock, sigfd;
-    struct plan_view plan;
+    struct netns net;
+    struct plan_view plan, top; // top: its operations only
     struct mounts mounts;
     struct confinement confinement;
     struct running commands[COMMANDS_MAX];
@@ -73,16 +72,6 @@ static bool supervisor_is_gone(int sock)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
-static bool loopback_up(struct err *err)
-{
-    AUTO_CLOSE int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-
-    if (s < 0 || ioctl(s, SIOCSIFFLAGS, &lo) < 0)
-        return err_sys(err, errno, "cannot bring up the loopback interface");
-    return true;
-}
-
 // Dispositions outlive an exec when they are "ignore", and the bounding set bounds execs only: init makes
 // none any more, so what it clears here is cleared for all that it starts.
 static bool clear_inherited(struct err *err)
@@ -98,7 +87,7 @@ static bool clear_inherited(struct err *err)
     return errno == EINVAL || err_sys(err, errno, "cannot drop capability %d from the bounding set", cap);
 }
 
-static bool boot(struct init *in, bool own_net, struct err *err)
+static bool boot(struct init *in, struct err *err)
 {
     sigset_t all;
     int null;
@@ -125,9 +114,7 @@ static bool boot(struct init *in, bool own_net, struct err *err)
     // Without kernel keyrings there is nothing of the host's to hold.
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
         return err_sys(err, errno, "cannot take a session keyring of its own");
-    if (own_net && unshare(CLONE_NEWNET) < 0)
-        return err_sys(err, errno, "cannot make a network namespace");
-    return !own_net || loopback_up(err);
+    return netns_begin(&in->net, err) && mounts_prepare(&in->mounts, err);
 }
 
 static bool map_block(int fd, size_t max, const char **ret, size_t *ret_n, struct err *err)
@@ -155,7 +142,7 @@ static bool enter_groups(const int *fds, size_t n, struct err *err)
     return true;
 }
 
-static bool receive_plan(struct init *in, struct err *err)
+static bool receive_part(struct init *in, enum init_type type, struct plan_view *ret, struct err *err)
 {
     int fds[FD_PASS_MAX];
     struct init_msg m;
@@ -165,13 +152,23 @@ static bool receive_plan(struct init *in, struct err *err)
 
     if (init_recv(in->sock, &m, fds, &nfds, 0) <= 0)
         _exit(125);
-    if (m.type != INIT_PLAN || !nfds)
-        return err_set(err, ERR_PROTOCOL, "expected the plan, got message %u", m.type);
-    ok = map_block(fds[0], PLAN_MAX, &block, &n, err) && plan_decode(block, n, &in->plan, err) &&
+    if (m.type != type || !nfds)
+        return err_set(err, ERR_PROTOCOL, "expected a part of the plan, got message %u", m.type);
+    ok = map_block(fds[0], PLAN_MAX, &block, &n, err) && plan_decode(block, n, ret, err) &&
          enter_groups(fds + 1, nfds - 1, err);
     while (nfds)
         close(fds[--nfds]);
     return ok;
+}
+
+static bool receive_top(void *ctx, struct plan_view *ret, struct err *err)
+{
+    struct init *in = ctx;
+
+    if (!receive_part(in, INIT_TOP, &in->top, err))
+        return false;
+    *ret = in->top;
+    return true;
 }
 
 // The network namespace made at boot becomes the gate; we go on in a new one, whose only way out leads there.
@@ -238,22 +235,13 @@ static bool set_limits(const struct plan_header *head, struct err *err)
     return true;
 }
 
-// One rule for the whole tree (it is what the mounts made of it), one for each place that can be written.
-static bool prepare_landlock(struct init *in, struct err *err)
+// A rule for each place of a plan that can be written. A read-only tree of somebody else's (the system's) has
+// one of its own too, near to its files.
+static size_t landlock_places(const struct init *in, const struct plan_view *plan, struct landlock_path *ret)
 {
-    const struct plan_view *plan = &in->plan;
-    size_t n = 0, max = plan->head->nops + 3u;
-    struct landlock_path *paths = xcalloc(max, sizeof *paths);
-    struct landlock_wants wants = {.paths = paths,
-                                   .no_files = plan->head->flags & PLAN_NESTED,
-                                   .scope_abstract = plan->head->flags & PLAN_SCOPE_ABSTRACT};
-    bool ok;
+    size_t n = 0;
 
-    // What may mount (nested) can have no file rules.
-    if (!wants.no_files)
-        paths[n++] = (struct landlock_path){
-            in->mounts.root, plan->ops[0].flags & MOUNT_WRITABLE ? LANDLOCK_WRITE : LANDLOCK_READ};
-    for (uint32_t i = 1; !wants.no_files && i < plan->head->nops; i++) {
+    for (uint32_t i = 0; i < plan->head->nops; i++) {
         const struct mount_op *op = &plan->ops[i];
         bool writable = (op->kind == MOUNT_BIND && (op->flags & MOUNT_WRITABLE)) ||
                         (op->kind == MOUNT_TMPFS && !(op->flags & MOUNT_SEALED)) || op->kind == MOUNT_DEV ||
@@ -270,12 +258,32 @@ static bool prepare_landlock(struct init *in, struct err *err)
         fd = open_nolink(in->mounts.root, dst, O_PATH | O_NOFOLLOW);
         if (fd < 0)
             continue;
-        // A read-only tree of somebody else's (the system's) has a rule of its own, near to its files.
         if (!writable && (fstat(fd, &st) < 0 || st.st_uid == geteuid())) {
             close(fd);
             continue;
         }
-        paths[n++] = (struct landlock_path){fd, writable ? LANDLOCK_WRITE : LANDLOCK_READ_KEPT};
+        ret[n++] = (struct landlock_path){fd, writable ? LANDLOCK_WRITE : LANDLOCK_READ_KEPT};
+    }
+    return n;
+}
+
+// One rule for the whole tree (it is what the mounts made of it), and those of its places.
+static bool prepare_landlock(struct init *in, struct err *err)
+{
+    const struct plan_header *head = in->plan.head;
+    size_t n = 0, max = head->nops + in->top.head->nops + 3u;
+    struct landlock_path *paths = xcalloc(max, sizeof *paths);
+    struct landlock_wants wants = {.paths = paths,
+                                   .no_files = head->flags & PLAN_NESTED,
+                                   .scope_abstract = head->flags & PLAN_SCOPE_ABSTRACT};
+    bool ok;
+
+    // What may mount (nested) can have no file rules.
+    if (!wants.no_files) {
+        paths[n++] = (struct landlock_path){
+            in->mounts.root, in->plan.ops[0].flags & MOUNT_WRITABLE ? LANDLOCK_WRITE : LANDLOCK_READ};
+        n += landlock_places(in, &in->plan, paths + n);
+        n += landlock_places(in, &in->top, paths + n);
     }
     wants.npaths = n;
     ok = landlock_make(&wants, &in->confinement.landlock, err);
@@ -287,20 +295,22 @@ static bool prepare_landlock(struct init *in, struct err *err)
 
 static bool set_up(struct init *in, struct err *err)
 {
+    const struct mounts_top top = {receive_top, in};
     struct init_msg m = {.type = INIT_READY};
     const char *hostname;
 
-    if (!receive_plan(in, err))
+    if (!receive_part(in, INIT_PLAN, &in->plan, err))
         return false;
     hostname = in->plan.strings + in->plan.head->hostname;
     if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
         return err_sys(err, errno, "cannot set the host name");
-    if ((in->plan.head->flags & PLAN_GATE) && (!make_gate(in, err) || !offer_diagnosis(in, err)))
+    if ((in->plan.head->flags & PLAN_GATE) &&
+        (!netns_enter(&in->net, err) || !make_gate(in, err) || !offer_diagnosis(in, err)))
         return false;
     // Now, not at clone time: the supervisor has put us into the run's control group by this time.
     if (unshare(CLONE_NEWCGROUP) < 0)
         return err_sys(err, errno, "cannot make a control group namespace");
-    if (!mounts_apply(&in->plan, &in->mounts, err))
+    if (!mounts_apply(&in->mounts, &in->plan, &top, &in->net, err))
         return err_prefix(err, "building the sandbox's file system");
     in->confinement = (struct confinement){in->plan.head, -1, in->sock};
     if ((in->plan.head->flags & PLAN_LANDLOCK) && !prepare_landlock(in, err))
@@ -308,7 +318,8 @@ static bool set_up(struct init *in, struct err *err)
     if (!set_limits(in->plan.head, err))
         return false;
     m.number = in->confinement.landlock >= 0 ? landlock_abi() : 0;
-    return init_send(in->sock, &m, NULL, 0) ? true : err_set(err, ERR_PROTOCOL, "the supervisor is gone");
+    return init_send(in->sock, &m, &in->mounts.root, 1) ||
+           err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
 // The block: argc and envc as uint32, then that many terminated strings.
@@ -492,12 +503,12 @@ static void reap(struct init *in)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     static struct init in = {.sock = INIT_FD};
     struct err err = {0};
 
-    if (!boot(&in, argc > 1 && !strcmp(argv[1], "own-net"), &err) || !set_up(&in, &err))
+    if (!boot(&in, &err) || !set_up(&in, &err))
         give_up(in.sock, &err);
     for (;;) {
         struct pollfd p[2] = {{.fd = in.sock, .events = POLLIN}, {.fd = in.sigfd, .events = POLLIN}};

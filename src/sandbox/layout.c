@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation. The sandbox's tree is made of places, each at one path:
 //   base places   the root (the host's tree read-only, or nothing), what read and write grant (clones of the
-//   host's),
-//                 and the yard's own (/tmp, /run, /dev, /proc, /sys, a private home)
-//   covers        masks and read-only binds and pins on top, only where a base place shows the host's files
+//                 host's), and the yard's own (/tmp, /run, /dev, /proc, /sys, a private home)
+//   covers        masks and read-only binds and pins on top, only where a base place shows the host's files,
+//   or
+//                 one is granted below
 // Sorted by path a parent comes before its children, so applying them in order nests them rightly. A base
 // place that an ancestor already gives with the same right is left out. Deny wins at any depth: nothing is
 // shown below a mask.
@@ -33,8 +34,8 @@ struct place {
 };
 
 struct layout {
-    const struct layout_wants *w;
-    struct buf *notes;
+    struct layout_wants w;
+    const struct layout_tops *tops;
     struct place *places;
     size_t n, alloc;
 };
@@ -75,10 +76,19 @@ static bool shows_host(const struct place *p)
     return p && (p->kind == MOUNT_BIND || p->kind == MOUNT_TREE);
 }
 
+// Something of the host's is shown below dir, though not dir itself.
+static bool shows_below(const struct layout *l, const char *dir)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->places[i].base && shows_host(&l->places[i]) && path_within(l->places[i].path, dir))
+            return true;
+    return false;
+}
+
 static bool is_denied(const struct layout *l, const char *path)
 {
-    for (size_t i = 0; i < l->w->covers->n; i++) {
-        const struct cover *c = &l->w->covers->items[i];
+    for (size_t i = 0; i < l->tops->covers->n; i++) {
+        const struct cover *c = &l->tops->covers->items[i];
 
         if (c->kind == COVER_MASK && path_within(path, c->path))
             return true;
@@ -125,7 +135,7 @@ static void grant(struct layout *l, const char *path, bool writable)
 
     if (!realpath(path, real) || stat(real, &st) < 0)
         return;
-    if ((is_yards(real) && !path_within(real, l->w->rules->workspace)) || is_denied(l, real))
+    if (is_yards(real) && !path_within(real, l->w.rules->workspace))
         return;
     n = readlink(path, text, sizeof text - 1);
     if (n > 0 && !shows_host(base_of(l, path))) {
@@ -144,24 +154,24 @@ static void add_tmpfs(struct layout *l, const char *path, uint32_t mode, bool wr
         add(l, path, MOUNT_TMPFS, MOUNT_IS_DIR | (writable ? MOUNT_WRITABLE : (unsigned)MOUNT_SEALED));
 
     p->mode = mode;
-    p->size = writable ? l->w->tmpfs_size : 1 << 20;
+    p->size = writable ? l->w.tmpfs_size : 1 << 20;
     p->base = true;
 }
 
 static void add_yard(struct layout *l)
 {
-    const struct file_rules *r = l->w->rules;
+    const struct file_rules *r = l->w.rules;
     char runtime[64];
 
     add(l, "/proc", MOUNT_PROC, MOUNT_IS_DIR)->base = true;
     add(l, "/sys", MOUNT_SYS, MOUNT_IS_DIR)->base = true;
     add(l, "/dev", MOUNT_DEV, MOUNT_IS_DIR)->base = true;
-    l->places[l->n - 1].size = l->w->tmpfs_size;
+    l->places[l->n - 1].size = l->w.tmpfs_size;
     if (r->root_readable)
         add_tmpfs(l, "/run", 0755, false);
     else // a directory of the root, made for what lies below
         add(l, "/run", MOUNT_EMPTY, MOUNT_IS_DIR)->base = true;
-    snprintf(runtime, sizeof runtime, "/run/user/%u", l->w->uid);
+    snprintf(runtime, sizeof runtime, "/run/user/%u", l->w.uid);
     add_tmpfs(l, runtime, 0700, true);
     add_tmpfs(l, "/tmp", 01777, r->private_tmp);
     if (r->private_tmp)
@@ -173,17 +183,17 @@ static void add_yard(struct layout *l)
 // Write grants first and by path, so that a read grant below a writable place adds nothing.
 static void add_grants(struct layout *l)
 {
-    const struct file_rules *r = l->w->rules;
+    const struct file_rules *r = l->w.rules;
 
     for (int writable = 1; writable >= 0; writable--)
         for (size_t i = 0; i < r->n; i++)
             if (r->rules[i].grant == (writable ? GRANT_WRITE : GRANT_READ) && !r->rules[i].glob)
                 grant(l, r->rules[i].path, writable);
-    for (size_t i = 0; l->w->more_read && i < l->w->more_read->n; i++) {
-        const char *path = l->w->more_read->items[i];
+    for (size_t i = 0; l->w.more_read && i < l->w.more_read->n; i++) {
+        const char *path = l->w.more_read->items[i];
         struct stat st;
 
-        if (!is_denied(l, path) && !shows_host(base_of(l, path)) && stat(path, &st) == 0)
+        if (!shows_host(base_of(l, path)) && stat(path, &st) == 0)
             add_bind(l, path, S_ISDIR(st.st_mode), false);
     }
 }
@@ -210,14 +220,14 @@ static void drop_repeated(struct layout *l)
     l->n = out;
 }
 
-static void note_missing(struct layout *l)
+static void note_missing(const struct layout *l, struct buf *notes)
 {
-    const struct file_rules *r = l->w->rules;
+    const struct file_rules *r = l->w.rules;
 
     for (size_t i = 0; i < r->n; i++)
         if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
             r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
-            buf_addf(l->notes, "files.read: %s does not exist\n", r->rules[i].text);
+            buf_addf(notes, "files.read: %s does not exist\n", r->rules[i].text);
 }
 
 // Root's, and closed to us by its modes: the sandbox, which runs as us without capabilities, cannot open it
@@ -237,7 +247,7 @@ static bool is_closed(const struct cover *c)
 
 static void add_covers(struct layout *l)
 {
-    const struct cover_list *c = l->w->covers;
+    const struct cover_list *c = l->tops->covers;
     const char *below_mask = NULL;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -248,7 +258,8 @@ static void add_covers(struct layout *l)
         if (below_mask && path_within(cover->path, below_mask))
             continue;
         base = base_of(l, cover->path);
-        if (!shows_host(base) || (cover->kind != COVER_MASK && !(base->flags & MOUNT_WRITABLE)))
+        if (!shows_host(base) ? cover->kind != COVER_MASK || !shows_below(l, cover->path)
+                              : cover->kind != COVER_MASK && !(base->flags & MOUNT_WRITABLE))
             continue;
         if (cover->kind == COVER_MASK && is_closed(cover))
             continue;
@@ -259,25 +270,25 @@ static void add_covers(struct layout *l)
             add(l, cover->path, MOUNT_BIND,
                 dir | MOUNT_OPTIONAL | (cover->kind == COVER_PIN ? MOUNT_WRITABLE : 0u));
     }
-    for (size_t i = 0; l->w->sockets && i < l->w->sockets->n; i++) {
-        const char *path = l->w->sockets->items[i];
+    for (size_t i = 0; l->tops->sockets && i < l->tops->sockets->n; i++) {
+        const char *path = l->tops->sockets->items[i];
 
         if (shows_host(base_of(l, path)) && !is_denied(l, path) &&
-            !(l->w->let_in && strlist_has(l->w->let_in, path)))
+            !(l->tops->let_in && strlist_has(l->tops->let_in, path)))
             add(l, path, MOUNT_MASK, MOUNT_OPTIONAL);
     }
 }
 
 static void add_let_in(struct layout *l)
 {
-    for (size_t i = 0; l->w->let_in && i < l->w->let_in->n; i++)
-        if (!shows_host(base_of(l, l->w->let_in->items[i])))
-            add_bind(l, l->w->let_in->items[i], false, true);
-    for (size_t i = 0; i < l->w->nfiles; i++) {
-        struct place *p = add(l, l->w->files[i].path, MOUNT_FILE, 0);
+    for (size_t i = 0; l->tops->let_in && i < l->tops->let_in->n; i++)
+        if (!shows_host(base_of(l, l->tops->let_in->items[i])))
+            add_bind(l, l->tops->let_in->items[i], false, true);
+    for (size_t i = 0; i < l->tops->nfiles; i++) {
+        struct place *p = add(l, l->tops->files[i].path, MOUNT_FILE, 0);
 
-        p->content = l->w->files[i].content;
-        p->size = l->w->files[i].size;
+        p->content = l->tops->files[i].content;
+        p->size = l->tops->files[i].size;
         p->mode = 0444;
     }
 }
@@ -305,13 +316,11 @@ static bool writes_all(const struct file_rules *r)
     return false;
 }
 
-static void emit(const struct layout *l, struct plan *plan)
+// The places from the given one on.
+static bool emit(struct layout *l, size_t from, struct plan *plan, struct err *err)
 {
-    const struct file_rules *r = l->w->rules;
-
-    plan_add(plan, r->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
-             MOUNT_IS_DIR | (writes_all(r) ? (unsigned)MOUNT_WRITABLE : 0u), "", "/", l->w->tmpfs_size, 0755);
-    for (size_t i = 0; i < l->n; i++) {
+    qsort(l->places + from, l->n - from, sizeof *l->places, by_path);
+    for (size_t i = from; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
         if (p->kind == MOUNT_FILE)
@@ -319,33 +328,55 @@ static void emit(const struct layout *l, struct plan *plan)
         else if (p->kind != MOUNT_TREE && p->kind != MOUNT_EMPTY)
             plan_add(plan, p->kind, p->flags, p->src ? p->src : p->path, p->path, p->size, p->mode);
     }
+    return (!plan->ops.full && !plan->strings.full) ||
+           err_set(err, ERR_LIMIT,
+                   "the policy covers too many paths: narrow the globs in files.deny and files.protect");
 }
 
-bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes, struct err *err)
+struct layout *layout_new(const struct layout_wants *w)
 {
-    struct layout l = {.w = w, .notes = notes};
-    struct place *root = add(&l, "/", w->rules->root_readable ? MOUNT_TREE : MOUNT_EMPTY,
-                             MOUNT_IS_DIR | (writes_all(w->rules) ? (unsigned)MOUNT_WRITABLE : 0u));
-    bool ok = true;
+    struct layout *l = xcalloc(1, sizeof *l);
 
-    root->base = true;
-    add_yard(&l);
-    add_grants(&l);
-    drop_repeated(&l);
-    note_missing(&l);
-    add_covers(&l);
-    add_let_in(&l);
-    qsort(l.places, l.n, sizeof *l.places, by_path);
-    emit(&l, plan);
-    for (size_t i = 0; i < l.n; i++) {
-        free(l.places[i].path);
-        free(l.places[i].src);
+    l->w = *w;
+    return l;
+}
+
+void layout_free(struct layout *l)
+{
+    if (!l)
+        return;
+    for (size_t i = 0; i < l->n; i++) {
+        free(l->places[i].path);
+        free(l->places[i].src);
     }
-    free(l.places);
-    if (plan->ops.full || plan->strings.full)
-        ok = err_set(err, ERR_LIMIT,
-                     "the policy covers too many paths: narrow the globs in files.deny and files.protect");
-    return ok;
+    free(l->places);
+    free(l);
+}
+
+bool layout_base(struct layout *l, struct plan *plan, struct buf *notes, struct err *err)
+{
+    const struct file_rules *r = l->w.rules;
+    enum mount_kind kind = r->root_readable ? MOUNT_TREE : MOUNT_EMPTY;
+    unsigned flags = MOUNT_IS_DIR | (writes_all(r) ? (unsigned)MOUNT_WRITABLE : 0u);
+
+    add(l, "/", kind, flags)->base = true;
+    add_yard(l);
+    add_grants(l);
+    drop_repeated(l);
+    note_missing(l, notes);
+    plan_add(plan, kind, flags, "", "/", l->w.tmpfs_size, 0755);
+    return emit(l, 0, plan, err);
+}
+
+bool layout_top(struct layout *l, const struct layout_tops *tops, struct plan *plan, struct err *err)
+{
+    size_t from = l->n;
+
+    l->tops = tops;
+    add_covers(l);
+    add_let_in(l);
+    l->tops = NULL;
+    return emit(l, from, plan, err);
 }
 
 void layout_host_sockets(struct strlist *ret)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From policy to plan: which mounts give the file system that the rules describe.
+// From policy to plan: which mounts give the file system that the rules describe. In two parts: the base
+// rests on the rules alone, so bawn-init can build it while what must be covered is still being searched for.
 #ifndef BAWN_SANDBOX_LAYOUT_H
 #define BAWN_SANDBOX_LAYOUT_H
 
@@ -14,22 +15,32 @@ struct layout_file {
 };
 
 struct layout_wants {
-    const struct strlist *let_in;    // of the sockets, those that policy lets in (network.sockets)
-    const struct layout_file *files; // files of the yard's own, in place of the host's
-    size_t nfiles;
     const struct file_rules *rules;
-    const struct cover_list *covers;
     uid_t uid;
     bool own_net;
-    uint64_t tmpfs_size;           // bytes for the private places; 0: the kernel's default
-    const struct strlist *sockets; // host UNIX sockets that are in view and must not be: masked
+    uint64_t tmpfs_size; // bytes for the private places; 0: the kernel's default
     const struct strlist
         *more_read; // further host files to show (resolver configuration with an open network)
 };
 
-// Adds the operations to the plan. A note (one line each) for every read path that does not exist.
-MUST_USE bool layout_make(const struct layout_wants *w, struct plan *plan, struct buf *notes,
-                          struct err *err);
+struct layout_tops {
+    const struct cover_list *covers;
+    const struct strlist *sockets;   // host UNIX sockets that are in view and must not be: masked
+    const struct strlist *let_in;    // of the sockets, those that policy lets in (network.sockets)
+    const struct layout_file *files; // files of the yard's own, in place of the host's
+    size_t nfiles;
+};
+
+struct layout;
+
+// What *w points to must outlive the layout.
+struct layout *layout_new(const struct layout_wants *w);
+void layout_free(struct layout *l); // takes NULL
+// Adds the operations to the plan: first of all the base, with a note (one line each) for every read path
+// that does not exist; then what lies on top of it. ERR_LIMIT when they are too many.
+MUST_USE bool layout_base(struct layout *l, struct plan *plan, struct buf *notes, struct err *err);
+MUST_USE bool layout_top(struct layout *l, const struct layout_tops *tops, struct plan *plan,
+                         struct err *err);
 // Paths of this network namespace's UNIX sockets as the kernel lists them, sorted; at most 65536.
 void layout_host_sockets(struct strlist *ret);
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Theory of operation
-//   1. All mounts become private, so nothing here reaches the host.
+//   1. All mounts become private, so nothing here reaches the host. What every tree needs is made now, while
+//      the plan is still on its way: masks, devices, pts, proc.
 //   2. The first operation gives the root: a read-only clone of the host's whole tree, or an empty tmpfs. It
 //   is
 //      attached on a directory that always exists (/proc); that lies in this namespace only.
-//   3. The others follow in the plan's order, parents before children. Sources are opened in the old tree,
+//   3. The others follow in the plan's order, parents before children, in two parts: see layout.h. Sources
+//   are opened in the old tree,
 //      destinations in the new one, both from a descriptor of the root and without following links.
 //   4. pivot_root, and the old tree is let go.
 // An empty root is one tmpfs, and the private places (/tmp, HOME, /dev/shm …) are directories of it, each
@@ -33,8 +35,8 @@
 
 struct stage {
     const struct plan_view *plan;
-    int old; // "/" of the host
-    struct mounts m;
+    struct netns *net;
+    struct mounts *m;
     bool own_root; // the root is a tmpfs of ours, on this device
     dev_t root_dev;
     int *sealed; // tmpfs mounts to make read-only at the end
@@ -132,10 +134,10 @@ static int make_place(int root, const char *dst, bool is_dir, struct err *err)
 
 static int open_place(const struct stage *s, const char *dst, bool is_dir, struct err *err)
 {
-    int fd = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
+    int fd = open_nolink(s->m->root, dst, O_PATH | O_NOFOLLOW);
 
     if (fd < 0 && errno == ENOENT)
-        return make_place(s->m.root, dst, is_dir, err);
+        return make_place(s->m->root, dst, is_dir, err);
     if (fd < 0)
         err_sys(err, errno, "cannot open %s in the sandbox", dst);
     return fd;
@@ -179,24 +181,24 @@ static bool make_root(struct stage *s, const struct mount_op *op, struct err *er
     if (op->kind == MOUNT_TREE) {
         uint64_t attr = ATTR_SAFE | (op->flags & MOUNT_WRITABLE ? 0u : MOUNT_ATTR_RDONLY);
 
-        s->m.root = clone_tree(s->old, "", true, err);
-        if (s->m.root < 0 || !set_attr(s->m.root, attr, true, err))
+        s->m->root = clone_tree(s->m->old, "", true, err);
+        if (s->m->root < 0 || !set_attr(s->m->root, attr, true, err))
             return false;
     } else {
-        s->m.root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
-        if (s->m.root < 0)
+        s->m->root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
+        if (s->m->root < 0)
             return false;
-        s->sealed[s->nsealed++] = dup(s->m.root);
-        s->own_root = fstat(s->m.root, &st) == 0;
+        s->sealed[s->nsealed++] = dup(s->m->root);
+        s->own_root = fstat(s->m->root, &st) == 0;
         s->root_dev = st.st_dev;
     }
-    return attach(s->m.root, AT_FDCWD, STAGING, err);
+    return attach(s->m->root, AT_FDCWD, STAGING, err);
 }
 
 static bool apply_bind(struct stage *s, const struct mount_op *op, struct err *err)
 {
     const char *src = s->plan->strings + op->src, *dst = s->plan->strings + op->dst;
-    AUTO_CLOSE int from = open_nolink(s->old, src, O_PATH | O_NOFOLLOW);
+    AUTO_CLOSE int from = open_nolink(s->m->old, src, O_PATH | O_NOFOLLOW);
     AUTO_CLOSE int mount = -1;
     uint64_t attr = ATTR_SAFE;
 
@@ -230,7 +232,7 @@ static int put_tmpfs(const struct stage *s, const char *dst, uint64_t size, unsi
         return -1;
     if (!is_on_root(s, place))
         fs = make_tmpfs(size, mode, attr, err);
-    else if (fchmodat(s->m.root, dst + 1, mode, 0) < 0)
+    else if (fchmodat(s->m->root, dst + 1, mode, 0) < 0)
         err_sys(err, errno, "cannot set the mode");
     else
         fs = clone_tree(place, "", false, err);
@@ -252,11 +254,11 @@ static bool apply_tmpfs(struct stage *s, const struct mount_op *op, struct err *
 static bool apply_mask(struct stage *s, const struct mount_op *op, struct err *err)
 {
     const char *dst = s->plan->strings + op->dst;
-    AUTO_CLOSE int place = open_nolink(s->m.root, dst, O_PATH | O_NOFOLLOW);
+    AUTO_CLOSE int place = open_nolink(s->m->root, dst, O_PATH | O_NOFOLLOW);
 
     if (place < 0)
         return err_sys(err, errno, "cannot open %s", dst);
-    return put_mask(&s->m, place, "", op->flags & MOUNT_IS_DIR, err);
+    return put_mask(s->m, place, "", op->flags & MOUNT_IS_DIR, err);
 }
 
 // The content lies on a tmpfs of its own, which nothing but this one file shows.
@@ -295,20 +297,30 @@ static bool apply_link(struct stage *s, const struct mount_op *op, struct err *e
     return true;
 }
 
-static bool add_device(const struct stage *s, int dev, const char *name, struct err *err)
-{
-    char path[64];
-    AUTO_CLOSE int node = -1;
+static const char *const devices[MOUNTS_DEVICES] = {"null", "zero", "full", "random", "urandom", "tty"};
 
-    snprintf(path, sizeof path, "dev/%s", name);
-    node = clone_tree(s->old, path, false, err);
-    if (node < 0)
-        return false;
+static bool clone_devices(struct mounts *m, struct err *err)
+{
+    for (size_t i = 0; i < MOUNTS_DEVICES; i++) {
+        char path[64];
+
+        snprintf(path, sizeof path, "dev/%s", devices[i]);
+        m->devices[i] = clone_tree(m->old, path, false, err);
+        // A device takes data on a read-only mount too; its modes and times, which are the host's, it keeps.
+        if (m->devices[i] < 0 ||
+            !set_attr(m->devices[i], MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_device(int node, int dev, const char *name, struct err *err)
+{
+    AUTO_CLOSE int mount = node;
+
     if (mknodat(dev, name, S_IFREG | 0444, 0) < 0)
         return err_sys(err, errno, "cannot make /dev/%s", name);
-    // A device takes data on a read-only mount too; its modes and times, which are the host's, it keeps.
-    return set_attr(node, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false, err) &&
-           attach(node, dev, name, err);
+    return attach(mount, dev, name, err);
 }
 
 static bool add_sub(int dev, const char *name, int fs, struct err *err)
@@ -324,13 +336,11 @@ static bool add_sub(int dev, const char *name, int fs, struct err *err)
 
 static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *err)
 {
-    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
     static const char *const links[][2] = {{"/proc/self/fd", "fd"},
                                            {"/proc/self/fd/0", "stdin"},
                                            {"/proc/self/fd/1", "stdout"},
                                            {"/proc/self/fd/2", "stderr"},
                                            {"pts/ptmx", "ptmx"}};
-    static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
     AUTO_CLOSE int dev = s->own_root ? -1 : make_tmpfs(1 << 20, 0755, MOUNT_ATTR_NOSUID, err);
     AUTO_CLOSE int shm = -1;
 
@@ -342,13 +352,13 @@ static bool apply_dev(struct stage *s, const struct mount_op *op, struct err *er
         return false;
     if (dev < 0)
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-        if (!add_device(s, dev, devices[i], err))
+    for (size_t i = 0; i < MOUNTS_DEVICES; i++)
+        if (!add_device(TAKE_FD(s->m->devices[i]), dev, devices[i], err))
             return false;
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         if (symlinkat(links[i][0], dev, links[i][1]) < 0)
             return err_sys(err, errno, "cannot make /dev/%s", links[i][1]);
-    if (!add_sub(dev, "pts", make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err), err))
+    if (!add_sub(dev, "pts", TAKE_FD(s->m->pts), err))
         return false;
     shm = put_tmpfs(s, "/dev/shm", op->size, 01777, ATTR_SAFE, err);
     return shm >= 0 && (s->own_root || set_attr(dev, MOUNT_ATTR_RDONLY, false, err));
@@ -385,17 +395,14 @@ static bool mask_proc(const struct stage *s, int proc, const char *name, bool at
     if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return true;
     dir = S_ISDIR(st.st_mode);
-    ok = attached[dir] ? put_mask(&s->m, proc, name, dir, err)
-                       : attach(dir ? s->m.mask_dir : s->m.mask_file, proc, name, err);
+    ok = attached[dir] ? put_mask(s->m, proc, name, dir, err)
+                       : attach(dir ? s->m->mask_dir : s->m->mask_file, proc, name, err);
     attached[dir] = true;
     return ok || err_prefix(err, "/proc/%s", name);
 }
 
 static bool apply_proc(struct stage *s, struct err *err)
 {
-    // 4 ("ptraceable", Linux 5.8) and not 2, from which the group 0 is exempt: a run that root started would
-    // see init.
-    static const char *const options[] = {"hidepid", "4", NULL};
     static const char *const masked[] = {"keys", "kcore", "sysrq-trigger", "acpi", "scsi"};
     // What only root may read or write on the host is root's inside too when root started the run. For others
     // the kernel's own modes hold, which nobody changes on a mount that only the sandbox sees.
@@ -404,9 +411,9 @@ static bool apply_proc(struct stage *s, struct err *err)
                                                "kpageflags", "kpagecgroup", "slabinfo",    "iomem",
                                                "ioports",    "mtrr"};
     bool root = geteuid() == 0, attached[2] = {false, false}, ok;
-    AUTO_CLOSE int proc = make_fs("proc", options, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    AUTO_CLOSE int proc = TAKE_FD(s->m->proc);
 
-    if (proc < 0 || !attach_at(s, proc, "/proc", true, err))
+    if (!attach_at(s, proc, "/proc", true, err))
         return false;
     if (!(s->plan->head->flags & PLAN_NESTED) && !forbid_user_namespaces(proc, err))
         return false;
@@ -424,10 +431,12 @@ static bool apply_sys(struct stage *s, struct err *err)
 {
     AUTO_CLOSE int sys = -1;
 
+    if (!netns_enter(s->net, err))
+        return false;
     if (s->plan->head->flags & PLAN_OWN_NET)
         sys = make_fs("sysfs", NULL, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, err);
     else {
-        sys = clone_tree(s->old, "sys", true, err);
+        sys = clone_tree(s->m->old, "sys", true, err);
         if (sys >= 0 && !set_attr(sys, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, true, err))
             return false;
     }
@@ -458,15 +467,11 @@ static bool apply_one(struct stage *s, const struct mount_op *op, struct err *er
     }
 }
 
-static bool apply_all(struct stage *s, struct err *err)
+static bool apply_from(struct stage *s, uint32_t first, struct err *err)
 {
     const struct plan_view *plan = s->plan;
 
-    if (!plan->head->nops || (plan->ops[0].kind != MOUNT_TREE && plan->ops[0].kind != MOUNT_EMPTY))
-        return err_set(err, ERR_PROTOCOL, "the plan does not begin with a root");
-    if (!make_root(s, &plan->ops[0], err))
-        return err_prefix(err, "making the root");
-    for (uint32_t i = 1; i < plan->head->nops; i++) {
+    for (uint32_t i = first; i < plan->head->nops; i++) {
         const struct mount_op *op = &plan->ops[i];
         struct err one = {0};
 
@@ -480,6 +485,32 @@ static bool apply_all(struct stage *s, struct err *err)
         *err = one;
         return err_prefix(err, "%s", plan->strings + op->dst);
     }
+    return true;
+}
+
+static bool apply_base(struct stage *s, struct err *err)
+{
+    const struct plan_view *plan = s->plan;
+
+    if (!plan->head->nops || (plan->ops[0].kind != MOUNT_TREE && plan->ops[0].kind != MOUNT_EMPTY))
+        return err_set(err, ERR_PROTOCOL, "the plan does not begin with a root");
+    if (!make_root(s, &plan->ops[0], err))
+        return err_prefix(err, "making the root");
+    return apply_from(s, 1, err);
+}
+
+static bool apply_top(struct stage *s, const struct mounts_top *top, struct err *err)
+{
+    struct plan_view plan;
+
+    if (!top->receive(top->ctx, &plan, err))
+        return false;
+    s->plan = &plan;
+    return apply_from(s, 0, err);
+}
+
+static bool seal(const struct stage *s, struct err *err)
+{
     for (size_t i = 0; i < s->nsealed; i++)
         if (!set_attr(s->sealed[i], MOUNT_ATTR_RDONLY, false, err))
             return err_prefix(err, "sealing a file system");
@@ -488,7 +519,7 @@ static bool apply_all(struct stage *s, struct err *err)
 
 static bool make_it_root(struct stage *s, struct err *err)
 {
-    if (fchdir(s->m.root) < 0 || sys_pivot_root(".", ".") < 0)
+    if (fchdir(s->m->root) < 0 || sys_pivot_root(".", ".") < 0)
         return err_sys(err, errno, "cannot change the root");
     // The old root now lies on top of the new one at ".".
     if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
@@ -496,28 +527,37 @@ static bool make_it_root(struct stage *s, struct err *err)
     return true;
 }
 
-bool mounts_apply(const struct plan_view *plan, struct mounts *ret, struct err *err)
+bool mounts_prepare(struct mounts *ret, struct err *err)
 {
+    static const char *const pts[] = {"ptmxmode", "0666", "mode", "0620", NULL};
+    // 4 ("ptraceable", Linux 5.8) and not 2, from which the group 0 is exempt: a run that root started would
+    // see init.
+    static const char *const proc[] = {"hidepid", "4", NULL};
     struct mount_attr private = {.propagation = MS_PRIVATE};
-    AUTO_CLOSE int old = -1;
-    AUTO_FREE int *sealed = xcalloc(plan->head->nops, sizeof *sealed);
-    struct stage s = {.plan = plan, .m = {-1, -1, -1, 0}, .sealed = sealed};
-    mode_t before;
-    bool ok;
 
     if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
         return err_sys(err, errno, "cannot make the mounts private");
-    old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (old < 0)
+    ret->old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (ret->old < 0)
         return err_sys(err, errno, "cannot open /");
-    s.old = old;
-    before = umask(0); // modes are meant as they stand
-    ok = make_masks(&s.m, err) && apply_all(&s, err) && make_it_root(&s, err);
+    return make_masks(ret, err) && clone_devices(ret, err) &&
+           (ret->pts = make_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err)) >= 0 &&
+           (ret->proc = make_fs("proc", proc, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err)) >= 0;
+}
+
+bool mounts_apply(struct mounts *m, const struct plan_view *base, const struct mounts_top *top,
+                  struct netns *net, struct err *err)
+{
+    AUTO_FREE int *sealed = xcalloc(base->head->nops, sizeof *sealed);
+    struct stage s = {.plan = base, .net = net, .m = m, .sealed = sealed};
+    mode_t before = umask(0); // modes are meant as they stand
+    bool ok = apply_base(&s, err) && netns_enter(net, err) && apply_top(&s, top, err) && seal(&s, err) &&
+              make_it_root(&s, err);
+
     umask(before);
     for (size_t i = 0; i < s.nsealed; i++)
         close(s.sealed[i]);
-    if (ok)
-        *ret = s.m;
+    close(m->old);
     return ok;
 }
 

@@ -195,15 +195,9 @@ bool notify_add(struct notify *n, int listener, struct err *err)
 
 static bool open_trees(struct notify *n, struct err *err)
 {
-    char path[64];
-
     n->fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (n->fds < 0)
         return err_sys(err, errno, "cannot open /proc/self/fd (is /proc mounted?)");
-    snprintf(path, sizeof path, "/proc/%d/root", n->init_pid);
-    n->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (n->root < 0)
-        return err_sys(err, errno, "cannot open the sandbox's tree (%s)", path);
     return !n->strict || mount_table_read(&n->mounts, n->init_pid, err);
 }
 
@@ -240,7 +234,7 @@ bool notify_new(struct loop *loop, int listener, const struct notify_wants *want
                          .network_off = wants->network_off,
                          .init_pid = wants->init_pid,
                          .handler = *handler,
-                         .root = -1,
+                         .root = wants->root,
                          .fds = -1,
                          .privileged = wants->strict && has_capabilities()};
     names_init(&n->names, wants->rules, wants->strict);

@@ -43,7 +43,8 @@ struct notify_wants {
     const struct file_rules *rules; // borrowed until notify_free
     bool strict;
     bool network_off; // connects and datagrams to other than loopback are refused
-    pid_t init_pid;   // in our pid namespace: its /proc/PID/root is the sandbox's tree
+    pid_t init_pid;   // in our pid namespace
+    int root;         // the sandbox's "/", O_PATH; taken over, also on failure
 };
 
 // Takes over the run's first listener and watches it on the loop. A listener whose last process is gone is

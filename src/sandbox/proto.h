@@ -6,6 +6,7 @@
 //
 // supervisor → init                                   descriptors
 //   PLAN                                              memfd with the plan; tasks files of control groups (v1)
+//   TOP                                               memfd with its second part, directly after
 //   START    id, flags, rows, cols, text=cwd          memfd argv/env; stdin, stdout, stderr that are not
 //                                                     served by a terminal
 //   SIGNAL   id, number                               to the command's process group; id 0: to everything
@@ -34,6 +35,7 @@
 
 enum init_type {
     INIT_PLAN = 1,
+    INIT_TOP,
     INIT_START,
     INIT_SIGNAL,
     INIT_COVER,
@@ -58,7 +60,7 @@ enum init_start_flag {
     START_LAST = 1 << 4, // no other follows: init dies with it, and so does what it left behind
 };
 
-enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC };
+enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC, STAGE_BIRTH };
 
 enum init_exited_flag { EXITED_LAST = 1 << 0 }; // no other process is left inside
 

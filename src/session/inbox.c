@@ -42,10 +42,9 @@ static bool on_ready(struct session *s, struct command *c, struct init_msg *m, i
 {
     (void)c;
     (void)m;
-    (void)fds;
-    (void)nfds;
-    s->ready = true;
-    return true;
+    s->root = nfds ? TAKE_FD(fds[0]) : -1;
+    s->ready = s->root >= 0;
+    return s->ready;
 }
 
 static bool on_gate(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
@@ -78,12 +77,12 @@ static bool on_connected(struct session *s, struct command *c, struct init_msg *
 
 static bool on_started(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
-    (void)s;
     c->pid = m->number;
     if (c->state == COMMAND_STARTING)
         c->state = COMMAND_RUNNING;
     if (c->options.started)
         c->options.started(c, nfds ? TAKE_FD(fds[0]) : -1);
+    rundir_prepare_result(&s->rundir); // there is time now, while the command runs
     return true;
 }
 
@@ -147,7 +146,8 @@ static bool on_listener(struct session *s, struct command *c, struct init_msg *m
     struct notify_wants wants = {.rules = &s->rules,
                                  .strict = s->options.policy->files.strict,
                                  .network_off = s->options.policy->network.mode == NET_OFF,
-                                 .init_pid = s->init.pid};
+                                 .init_pid = s->init.pid,
+                                 .root = -1};
     struct notify_handler handler = {session_on_refused, session_on_creates, s};
     struct err err = {0};
 
@@ -155,6 +155,8 @@ static bool on_listener(struct session *s, struct command *c, struct init_msg *m
     (void)c;
     if (!nfds)
         return false;
+    if (!s->notify)
+        wants.root = TAKE_FD(s->root);
     if (s->notify ? notify_add(s->notify, TAKE_FD(fds[0]), &err)
                   : notify_new(s->loop, TAKE_FD(fds[0]), &wants, &handler, &s->notify, &err))
         return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Theory of operation. Opening a session overlaps what can overlap: bawn-init is cloned first and makes its
-// namespaces while this process finds what must be covered, makes the plan, the run's directory and the
+// Theory of operation. Opening a session overlaps what can overlap: bawn-init is cloned first (by `bawn run`
+// even before that, sandbox/headstart.h) and makes its namespaces while this process makes the base of the
+// plan; it builds that while this process finds what must be covered, makes the run's directory and the
 // record. Nothing of the user's runs before the plan is applied, the record is open, the limits are armed and
 // the janitor stands.
 #include "session/state.h"
@@ -117,48 +118,44 @@ static void show_resolver(struct strlist *ret)
         strlist_take(ret, real);
 }
 
-static bool make_plan(struct session *s, struct buf *block, struct err *err)
+static unsigned plan_flags(const struct session *s, bool own_net)
 {
     const struct policy *p = s->options.policy;
-    AUTO_STRLIST struct strlist sockets = {0};
-    AUTO_STRLIST struct strlist more = {0};
-    AUTO_STRLIST struct strlist let_in = {0};
+    unsigned flags = (own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
+                     (p->files.strict ? (unsigned)PLAN_STRICT
+                      : p->nested     ? 0u
+                                      : (unsigned)PLAN_OBSERVE) |
+                     (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
+
+    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
+    // off.
+    if (!own_net && landlock_abi() >= 6)
+        flags |= PLAN_SCOPE_ABSTRACT;
+    if (landlock_abi() > 0 && (!p->nested || (flags & PLAN_SCOPE_ABSTRACT)))
+        flags |= PLAN_LANDLOCK;
+    return flags;
+}
+
+static void tell_lines(struct session *s, struct buf *lines)
+{
+    char *save = NULL;
+
+    for (char *line = strtok_r((char *)(uintptr_t)buf_cstr(lines), "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save))
+        session_tell(s, line);
+}
+
+static bool make_base(struct session *s, struct layout *layout, bool own_net, struct buf *block,
+                      struct err *err)
+{
     AUTO_BUF struct buf notes = {0};
-    struct layout_wants w = {.rules = &s->rules,
-                             .covers = &s->covers,
-                             .uid = geteuid(),
-                             .own_net = p->network.mode != NET_OPEN,
-                             .tmpfs_size = s->limits.tmpfs_size,
-                             .sockets = &sockets,
-                             .let_in = &let_in,
-                             .more_read = &more};
     struct plan plan;
     bool ok;
 
     buf_init(&notes, 1 << 20);
     plan_init(&plan);
-    layout_host_sockets(&sockets);
-    for (size_t i = 0; i < p->network.sockets.n; i++) {
-        char *real = realpath(p->network.sockets.items[i].text, NULL);
-
-        if (real)
-            strlist_take(&let_in, real);
-    }
-    if (!w.own_net)
-        show_resolver(&more);
-    plan.head.flags = (w.own_net ? (unsigned)PLAN_OWN_NET : 0u) | (p->nested ? (unsigned)PLAN_NESTED : 0u) |
-                      (p->files.strict ? (unsigned)PLAN_STRICT
-                       : p->nested     ? 0u
-                                       : (unsigned)PLAN_OBSERVE) |
-                      (s->limits.pin_cpus ? (unsigned)PLAN_PIN_CPUS : 0u);
-    // Abstract sockets belong to the network namespace: with the host's, Landlock scopes (ABI 6) hold them
-    // off.
-    if (!w.own_net && landlock_abi() >= 6)
-        plan.head.flags |= PLAN_SCOPE_ABSTRACT;
-    if (landlock_abi() > 0 && (!p->nested || (plan.head.flags & PLAN_SCOPE_ABSTRACT)))
-        plan.head.flags |= PLAN_LANDLOCK;
+    plan.head.flags = plan_flags(s, own_net);
     if (s->network) {
-        w.nfiles = network_files(s->network, &w.files);
         plan.head.flags |= PLAN_GATE;
         plan.head.gate_ports = plan_string(&plan, network_ports(s->network));
         plan.head.proxy_port = NETWORK_PROXY_PORT;
@@ -169,10 +166,33 @@ static bool make_plan(struct session *s, struct buf *block, struct err *err)
     plan.head.open_files = s->limits.rlimit_open_files;
     plan.head.file_size = s->limits.rlimit_file_size;
     plan.head.cpus = s->limits.affinity_cpus;
-    ok = layout_make(&w, &plan, &notes, err) && plan_encode(&plan, block, err);
+    ok = layout_base(layout, &plan, &notes, err) && plan_encode(&plan, block, err);
     plan_deinit(&plan);
-    for (char *line = strtok((char *)(uintptr_t)buf_cstr(&notes), "\n"); line; line = strtok(NULL, "\n"))
-        session_tell(s, line);
+    tell_lines(s, &notes);
+    return ok;
+}
+
+static bool make_top(struct session *s, struct layout *layout, struct buf *block, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+    AUTO_STRLIST struct strlist sockets = {0};
+    AUTO_STRLIST struct strlist let_in = {0};
+    struct layout_tops tops = {.covers = &s->covers, .sockets = &sockets, .let_in = &let_in};
+    struct plan plan;
+    bool ok;
+
+    layout_host_sockets(&sockets);
+    for (size_t i = 0; i < p->network.sockets.n; i++) {
+        char *real = realpath(p->network.sockets.items[i].text, NULL);
+
+        if (real)
+            strlist_take(&let_in, real);
+    }
+    if (s->network)
+        tops.nfiles = network_files(s->network, &tops.files);
+    plan_init(&plan);
+    ok = layout_top(layout, &tops, &plan, err) && plan_encode(&plan, block, err);
+    plan_deinit(&plan);
     return ok;
 }
 
@@ -199,6 +219,9 @@ bool session_why_gone(struct session *s, struct err *err)
     while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
         while (nfds)
             close(fds[--nfds]);
+        if (m.type == INIT_FAILED &&
+            m.flags == STAGE_BIRTH) // said without a C library, so without the reason
+            return err_sys(err, m.number, "%s", m.text);
         if (m.type == INIT_FAILED)
             return err_set(err, ERR_SYSTEM, "%s", m.text);
         nfds = FD_PASS_MAX;
@@ -207,14 +230,14 @@ bool session_why_gone(struct session *s, struct err *err)
 }
 
 // READY is not waited for: a START may follow at once, init takes them in order.
-static bool send_plan(struct session *s, const struct buf *block, struct err *err)
+static bool send_part(struct session *s, enum init_type part, const struct buf *block, struct err *err)
 {
-    struct init_msg m = {.type = INIT_PLAN};
+    struct init_msg m = {.type = part};
     int fds[1 + CGROUP_CONTROLLERS] = {-1, -1, -1, -1};
     size_t n = 1;
     bool ok;
 
-    if (s->limits.uses_cgroup && !cgroup_open_tasks(&s->cgroup, fds + 1, err))
+    if (part == INIT_PLAN && s->limits.uses_cgroup && !cgroup_open_tasks(&s->cgroup, fds + 1, err))
         return false;
     fds[0] = session_block_fd(block, err);
     while (n < ARRAY_LEN(fds) && fds[n] >= 0)
@@ -261,32 +284,65 @@ static bool start_network(struct session *s, struct err *err)
            (!s->publish || publish_start(s->publish, s->loop, &inward, err));
 }
 
-// What must stand before anything of the user's runs is made while init builds, except where init needs it
-// first: it takes its control group namespace when it has the plan, so it must be in the run's group by then.
-static bool set_up(struct session *s, const struct buf *plan, struct err *err)
+// What must stand before anything of the user's runs.
+static bool make_guardians(struct session *s, struct err *err)
 {
-    bool early = s->limits.uses_cgroup;
+    return make_record(s, err) && start_janitor(s, err) && arm_limits(s, err);
+}
 
-    if (!early && !send_plan(s, plan, err))
-        return false;
-    if (!make_record(s, err) || !start_janitor(s, err) || !arm_limits(s, err))
-        return false;
-    return !early || send_plan(s, plan, err);
+// Each part of the plan goes to init as soon as it is made, except where init must wait: it takes its control
+// group namespace when it has the plan, so it must be in the run's group by then.
+static bool set_up(struct session *s, struct strlist *network_env, struct err *err)
+{
+    const bool at_once = !s->limits.uses_cgroup, own_net = s->options.policy->network.mode != NET_OPEN;
+    AUTO_STRLIST struct strlist more_read = {0};
+    struct layout_wants wants = {.rules = &s->rules,
+                                 .uid = geteuid(),
+                                 .own_net = own_net,
+                                 .tmpfs_size = s->limits.tmpfs_size,
+                                 .more_read = &more_read};
+    AUTO_BUF struct buf base = {0};
+    AUTO_BUF struct buf top = {0};
+    struct layout *layout = layout_new(&wants);
+    bool ok;
+
+    if (!own_net)
+        show_resolver(&more_read);
+    buf_init(&base, PLAN_MAX);
+    buf_init(&top, PLAN_MAX);
+    // The guard has been starting all the while.
+    ok = make_base(s, layout, own_net, &base, err) && (!at_once || send_part(s, INIT_PLAN, &base, err)) &&
+         find_covers(s, err) && (!s->network || network_wait(s->network, network_env, err)) &&
+         make_top(s, layout, &top, err) && (!at_once || send_part(s, INIT_TOP, &top, err)) &&
+         make_guardians(s, err) &&
+         (at_once || (send_part(s, INIT_PLAN, &base, err) && send_part(s, INIT_TOP, &top, err)));
+    layout_free(layout);
+    return ok;
+}
+
+// One that was launched ahead, or a new one.
+static bool take_init(struct session *s, struct err *err)
+{
+    struct launched *ahead = s->options.launched;
+
+    if (!ahead || ahead->pid <= 0)
+        return launch_init(&s->init, err);
+    s->init = *ahead;
+    *ahead = (struct launched){0};
+    return true;
 }
 
 static bool open_all(struct session *s, struct err *err)
 {
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist network_env = {0};
-    AUTO_BUF struct buf block = {0};
 
-    buf_init(&block, PLAN_MAX);
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
     if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
         !open_network(s, &network_env, err))
         return false;
-    if (!launch_init(p->network.mode != NET_OPEN, &s->init, err)) {
+    if (!take_init(s, err)) {
         struct err why = {0};
 
         // Only now, as it costs time: what exactly is missing here, and how to get it.
@@ -297,10 +353,7 @@ static bool open_all(struct session *s, struct err *err)
     s->launched = true;
     for (size_t i = 0; i < s->limits.missing.n; i++)
         session_tell(s, s->limits.missing.items[i]);
-    // The guard has been starting all the while.
-    if (!make_rules(s, err) || !find_covers(s, err) ||
-        (s->network && !network_wait(s->network, &network_env, err)) || !make_plan(s, &block, err) ||
-        !set_up(s, &block, err))
+    if (!make_rules(s, err) || !set_up(s, &network_env, err))
         return false;
     environment_make(p, &s->options.places, &s->env);
     for (size_t i = 0; i < network_env.n; i++)
@@ -328,7 +381,7 @@ bool session_open(struct loop *loop, const struct session_options *options, stru
     s->next_id = 1;
     s->started_ns = clock_wall_ns();
     s->rundir.fd = s->rundir.result = s->audit.fd = s->init.sock = s->init.pidfd = s->cgroup.oom_fd =
-        s->janitor.life = -1;
+        s->janitor.life = s->root = -1;
     s->end.exit_status = -1;
     if (!open_all(s, err)) {
         session_close(s, NULL);

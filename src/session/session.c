@@ -47,6 +47,9 @@ bool session_start(struct session *s, const struct command_options *o, struct co
             m.flags |= START_PTY | (unsigned)START_PTY_STDIN << i;
         else
             fds[nfds++] = o->std[i];
+    // With `strict` the supervisor has to read what init's /proc tells, so init does not hurry away.
+    if (s->options.leaving && !s->options.policy->files.strict)
+        m.flags |= START_LAST;
     init_msg_text(&m, o->cwd ? o->cwd : "");
     if (!init_send(s->init.sock, &m, fds, (size_t)nfds))
         return session_why_gone(s, err);
@@ -180,6 +183,9 @@ bool session_finish(struct session *s, struct err *err)
     s->finished = true;
     timer_del(&s->wall);
     session_kill(s, NULL);
+    // With the sandbox's root in hand we, and not init, would take the mounts down.
+    notify_free(TAKE_PTR(s->notify));
+    session_close_fd(TAKE_FD(s->root));
     if (s->limits.uses_cgroup && !s->limit && cgroup_oom_killed(&s->cgroup)) {
         s->limit = "memory";
         session_record(s, AUDIT_LIMIT, VERDICT_DENY, "limits.memory", "memory", NULL, "kernel");
@@ -214,7 +220,6 @@ bool session_close(struct session *s, struct err *err)
     if (!s)
         return true;
     ok = session_finish(s, err);
-    notify_free(s->notify);
     whois_free(s->whois);
     network_free(s->network);
     if (s->options.leaving) // what is left are memory and descriptors: the kernel is faster at that
@@ -235,6 +240,7 @@ bool session_close(struct session *s, struct err *err)
     free(s->commands);
     session_close_fd(s->init.sock);
     session_close_fd(s->init.pidfd);
+    free(s->init.scratch);
     free(s);
     return ok;
 }

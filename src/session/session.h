@@ -36,6 +36,8 @@ struct session_options {
     struct session_places places;
     struct session_events events;
     char *const *argv; // what the run is about, for the record; NULL when there is no one command
+    struct launched
+        *launched; // bawn-init, started ahead (sandbox/headstart.h): taken over; NULL when it was not
     bool leaving; // one command, after which the process ends: the sandbox dies with the command, and neither
                   // the janitor's last milliseconds are waited for nor memory given back
 };

@@ -61,7 +61,7 @@ static void on_end(struct watch *w, uint32_t events)
 static void supervise(struct caller_run *r, int sock, pid_t pid, int *ret_status)
 {
     struct notify_wants wants = {
-        .rules = r->rules, .strict = r->strict, .network_off = r->network_off, .init_pid = pid};
+        .rules = r->rules, .strict = r->strict, .network_off = r->network_off, .init_pid = pid, .root = -1};
     struct notify_handler handler = {.refused = on_refused, .creates = on_creates, .ctx = r};
     struct notify *n = NULL;
     struct err err = {0};
@@ -69,10 +69,14 @@ static void supervise(struct caller_run *r, int sock, pid_t pid, int *ret_status
     struct watch end;
     int listener, pidfd;
     size_t nfds = 1;
-    char c;
+    char c, root[64];
 
     if (fd_recv(sock, &c, 1, &listener, &nfds, 0) != 1 || nfds != 1)
         die("receiving the listener");
+    snprintf(root, sizeof root, "/proc/%d/root", pid);
+    wants.root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (wants.root < 0)
+        die("opening the caller's root");
     if (!loop_init(&loop, &err) || !notify_new(&loop, listener, &wants, &handler, &n, &err))
         die(err.msg);
     pidfd = pidfd_open(pid, 0);
