@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/schema.h"
+
 enum option_id {
     OPT_POLICY,
     OPT_PROFILE,
@@ -98,45 +100,15 @@ static void print_help(const struct verb *verb)
              "not do its part; 126 when the command is not executable; 127 when it was not found.");
 }
 
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[32], n = strlen(b);
-
-    if (n >= ARRAY_LEN(row))
-        return 99;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; *a; a++, i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t best = diagonal + (*a != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 static bool unknown(const char *arg, struct err *err)
 {
-    const char *name = arg + strspn(arg, "-"), *near = NULL;
-    size_t best = 4;
+    AUTO_BUF struct buf names = {0};
+    AUTO_FREE char *near = NULL;
 
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        size_t d = distance(name, options[i].name);
-
-        if (d < best) {
-            best = d;
-            near = options[i].name;
-        }
-    }
+    buf_init(&names, 1 << 16);
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        buf_addf(&names, "%s%s", i ? " " : "", options[i].name);
+    near = words_nearest(buf_cstr(&names), arg + strspn(arg, "-"));
     return near
                ? err_set(err, ERR_INPUT, "unknown option %s; did you mean --%s? --help lists them", arg, near)
                : err_set(err, ERR_INPUT, "unknown option %s; --help lists them", arg);

@@ -2,6 +2,7 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -62,6 +63,21 @@ bool watch_add(struct loop *l, struct watch *w, int fd, uint32_t events, watch_f
     return true;
 }
 
+void watch_direct(struct watch *w)
+{
+    struct loop *l = w->loop;
+
+    if (l && l->ndirect < LOOP_DIRECT)
+        l->direct[l->ndirect++] = w;
+}
+
+static void no_longer_direct(struct loop *l, const struct watch *w)
+{
+    for (size_t i = 0; i < l->ndirect; i++)
+        if (l->direct[i] == w)
+            l->direct[i--] = l->direct[--l->ndirect];
+}
+
 void watch_change(struct watch *w, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data.ptr = w};
@@ -82,6 +98,7 @@ void watch_del(struct watch *w)
     for (int i = l->ibatch; i < l->nbatch; i++)
         if (l->batch[i].data.ptr == w)
             l->batch[i].data.ptr = NULL;
+    no_longer_direct(l, w);
     *w = (struct watch){.fd = -1};
 }
 
@@ -151,6 +168,16 @@ static void run_timers(struct loop *l)
     }
 }
 
+// What is ready shows again when epoll is asked, so its answer here is only that there is something.
+static void wait_directly(struct loop *l, const struct timespec *wait)
+{
+    struct pollfd fds[1 + LOOP_DIRECT] = {{.fd = l->epfd, .events = POLLIN}};
+
+    for (size_t i = 0; i < l->ndirect; i++)
+        fds[1 + i] = (struct pollfd){.fd = l->direct[i]->fd, .events = (short)l->direct[i]->events};
+    ppoll(fds, 1 + l->ndirect, wait, NULL);
+}
+
 bool loop_step(struct loop *l, int max_wait_ms, struct err *err)
 {
     struct timespec wait, *pwait = NULL;
@@ -167,6 +194,11 @@ bool loop_step(struct loop *l, int max_wait_ms, struct err *err)
             wait = (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
             pwait = &wait;
         }
+    }
+    if (l->ndirect) {
+        wait_directly(l, pwait);
+        wait = (struct timespec){0};
+        pwait = &wait;
     }
     l->nbatch = epoll_pwait2(l->epfd, l->batch, LOOP_BATCH, pwait, NULL);
     if (l->nbatch < 0) {

@@ -5,9 +5,9 @@
 // gives it one socket (INIT_FD). It
 //   boot     ties its life to the supervisor's (parent-death signal, then a look at the socket, in that
 //            order: the supervisor may have died between clone and prctl), makes itself unreadable, takes a
-//            fresh session keyring. All of this runs while the supervisor still makes the plan.
-//   set-up   receives the plan, has a network namespace made on the side (netns.h), builds the file system,
-//            becomes its root, prepares the Landlock ruleset.
+//            fresh session keyring, has a network namespace made on the side (netns.h), makes what every tree
+//            needs. All of this runs while the supervisor still makes the plan.
+//   set-up   receives the plan, builds the file system, becomes its root, prepares the Landlock ruleset.
 //   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers
 //   paths.
 // It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside
@@ -301,6 +301,8 @@ static bool set_up(struct init *in, struct err *err)
 
     if (!receive_part(in, INIT_PLAN, &in->plan, err))
         return false;
+    if (!(in->plan.head->flags & PLAN_OWN_NET))
+        netns_drop(&in->net);
     hostname = in->plan.strings + in->plan.head->hostname;
     if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
         return err_sys(err, errno, "cannot set the host name");

@@ -49,16 +49,21 @@ bool netns_begin(struct netns *n, struct err *err)
     return err_sys(err, errno, "cannot start a process that makes the network namespace");
 }
 
+static void await_maker(struct netns *n)
+{
+    while (waitpid(n->maker, NULL, (int)__WCLONE) < 0 && errno == EINTR)
+        ;
+    n->maker = 0;
+    free(n->stack);
+}
+
 bool netns_enter(struct netns *n, struct err *err)
 {
     bool ok;
 
     if (!n->maker)
         return true;
-    while (waitpid(n->maker, NULL, (int)__WCLONE) < 0 && errno == EINTR)
-        ;
-    n->maker = 0;
-    free(n->stack);
+    await_maker(n);
     if (n->fd < 0) {
         *err = n->err;
         return false;
@@ -66,4 +71,13 @@ bool netns_enter(struct netns *n, struct err *err)
     ok = setns(n->fd, CLONE_NEWNET) == 0 || err_sys(err, errno, "cannot enter the network namespace");
     close(n->fd);
     return ok;
+}
+
+void netns_drop(struct netns *n)
+{
+    if (!n->maker)
+        return;
+    await_maker(n);
+    if (n->fd >= 0)
+        close(n->fd);
 }

@@ -17,7 +17,10 @@ struct netns {
 
 // Starts to make it, with its loopback interface up. *n must stay where it is until netns_enter.
 MUST_USE bool netns_begin(struct netns *n, struct err *err);
-// Waits for it and goes into it. Nothing to do where none was begun, or when it has been entered already.
+// Waits for it and goes into it. Nothing to do where none was begun, or when it has been entered or dropped
+// already.
 MUST_USE bool netns_enter(struct netns *n, struct err *err);
+// For who turns out to need none. Nothing can fail that matters then.
+void netns_drop(struct netns *n);
 
 #endif

@@ -188,6 +188,7 @@ bool notify_add(struct notify *n, int listener, struct err *err)
     }
     // Older kernels lack it; answers then take a little longer.
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+    watch_direct(&l->watch);
     l->next = n->listeners;
     n->listeners = l;
     return true;

@@ -43,6 +43,48 @@ static void an_event_of_a_removed_watcher_is_dropped(void **state)
     loop_deinit(&f.loop);
 }
 
+static void count_and_take(struct watch *w, uint32_t events)
+{
+    struct fixture *f = w->ctx;
+    char c;
+
+    (void)events;
+    f->n += read(w->fd, &c, 1) == 1;
+}
+
+// In every mix of direct and other watches each event comes once, and the loop still keeps its time.
+static void a_direct_watch_is_served_like_others(void **state)
+{
+    struct fixture f = {0};
+    int p[2], q[2];
+
+    (void)state;
+    assert_true(loop_init(&f.loop, NULL));
+    assert_int_equal(pipe(p), 0);
+    assert_int_equal(pipe(q), 0);
+    assert_true(watch_add(&f.loop, &f.a, p[0], EPOLLIN, count_and_take, &f, NULL));
+    assert_true(watch_add(&f.loop, &f.b, q[0], EPOLLIN, count_and_take, &f, NULL));
+    watch_direct(&f.a);
+    assert_int_equal(write(p[1], "x", 1), 1);
+    assert_true(loop_step(&f.loop, 10000, NULL));
+    assert_int_equal(f.n, 1);
+    assert_int_equal(write(q[1], "x", 1), 1);
+    assert_true(loop_step(&f.loop, 10000, NULL));
+    assert_int_equal(f.n, 2);
+    assert_true(loop_step(&f.loop, 1, NULL));
+    assert_int_equal(f.n, 2);
+    watch_del(&f.a);
+    assert_int_equal(f.loop.ndirect, 0);
+    assert_int_equal(write(p[1], "x", 1), 1);
+    assert_true(loop_step(&f.loop, 1, NULL));
+    assert_int_equal(f.n, 2);
+    loop_deinit(&f.loop);
+    for (int i = 0; i < 2; i++) {
+        close(p[i]);
+        close(q[i]);
+    }
+}
+
 static void note_timer(struct timer *t)
 {
     struct fixture *f = t->ctx;
@@ -72,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_of_a_removed_watcher_is_dropped),
+        cmocka_unit_test(a_direct_watch_is_served_like_others),
         cmocka_unit_test(timers_fire_in_order_and_a_deleted_one_does_not),
     };
 
