@@ -193,6 +193,8 @@ bool audit_run_start(struct audit_log *l, const struct audit_start *s, struct er
     jsontext_number(&detail, "pid", getpid());
     if (s->argv)
         jsontext_list(&detail, "command", s->argv);
+    if (s->started)
+        jsontext_list(&detail, "started", s->started);
     return audit_add(l, &e, err);
 }
 

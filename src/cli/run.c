@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
+#include "base/path.h"
 #include "base/utf8.h"
 #include "cli/fail.h"
 #include "cli/live.h"
@@ -27,11 +28,13 @@ struct run {
     struct places places;
     struct policy *policy;
     struct launched launched; // until the session has it
+    struct program program; // where the policy has @program
     struct session *session;
     struct command *command;
     struct stdio stdio;
     struct events events;
     struct watch signals;
+    struct timer after_input;
     struct live live;
     struct err failure;
     bool done;
@@ -84,6 +87,20 @@ static void on_over_limit(void *ctx)
     session_kill(r->session, "output");
 }
 
+static void on_input_over(struct timer *t)
+{
+    struct run *r = t->ctx;
+
+    session_kill(r->session, "after_input");
+}
+
+static void on_input_ended(void *ctx)
+{
+    struct run *r = ctx;
+
+    timer_set(&r->loop, &r->after_input, r->policy->limits.after_input_ms * 1000000u, on_input_over, r);
+}
+
 static void on_started(struct command *c, int master)
 {
     struct run *r = c->options.ctx;
@@ -134,6 +151,46 @@ static bool take_signals(struct run *r, struct err *err)
     return watch_add(&r->loop, &r->signals, fd, EPOLLIN, on_signal, r, err);
 }
 
+static bool find_program(struct run *r, struct err *err)
+{
+    extern char **environ;
+    struct program_place place = {.workspace = r->places.workspace,
+                                  .home = r->places.home,
+                                  .path_env = r->places.path_env,
+                                  .environ = environ,
+                                  .network = r->policy->network.mode != NET_OFF};
+
+    return !program_wanted(r->policy) || program_find(&place, r->options.argv, &r->program, err);
+}
+
+// The host's file or directory of that name is what one finds inside. An empty place of the yard's own (the
+// private home, a workspace that is not shown) can be read too, and is not.
+static bool is_shown(const struct run *r, const char *path, struct file_verdict *v)
+{
+    file_rules_explain(session_files(r->session), path, ACCESS_READ, v);
+    return v->verdict == VERDICT_ALLOW &&
+           (v->rule || path_within(path, "/dev") || path_within(path, "/proc") || path_within(path, "/sys"));
+}
+
+// With @program the arguments grant nothing. What is named there and not shown is most often the one thing that
+// was forgotten, and not every program says which it missed.
+static void say_hidden_arguments(struct run *r)
+{
+    for (char *const *a = r->options.argv; program_wanted(r->policy) && *a; a++) {
+        AUTO_FREE char *path = NULL, *line = NULL;
+        struct file_verdict v;
+
+        if ((*a)[0] != '/' && strncmp(*a, "./", 2) != 0 && strncmp(*a, "../", 3) != 0 && strcmp(*a, ".") != 0)
+            continue;
+        path = path_normal(r->places.workspace, *a);
+        if (access(path, F_OK) < 0 || is_shown(r, path, &v))
+            continue;
+        line = xasprintf("%s is named in the command and is not inside; to show it: %s%s", *a,
+                         *v.remedy ? v.remedy : "--read ", *v.remedy ? "" : path);
+        say(r, line);
+    }
+}
+
 static bool open_session(struct run *r, struct err *err)
 {
     extern char **environ;
@@ -146,6 +203,7 @@ static bool open_session(struct run *r, struct err *err)
                    .path_env = r->places.path_env,
                    .environ = environ},
         .events = {on_refused, on_note, on_limit, r},
+        .program = program_wanted(r->policy) ? &r->program : NULL,
         .argv = r->options.argv,
         .launched = &r->launched,
         .leaving = true,
@@ -174,8 +232,13 @@ static bool start_command(struct run *r, struct err *err)
                                 .max_output = r->policy->limits.output,
                                 .output = on_output,
                                 .over_limit = on_over_limit,
+                                .tell_input_end = r->policy->limits.after_input_ms,
+                                .input_ended = on_input_ended,
                                 .ctx = r};
-    struct command_options c = {.argv = r->options.argv, .started = on_started, .ended = on_ended, .ctx = r};
+    struct command_options c = {.argv = r->program.argv.n ? r->program.argv.items : r->options.argv,
+                                .started = on_started,
+                                .ended = on_ended,
+                                .ctx = r};
 
     if (!stdio_prepare(&r->stdio, &r->loop, &wants, err))
         return false;
@@ -253,8 +316,9 @@ static int run(struct run *r, struct err *err)
     for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
          l = strtok_r(NULL, "\n", &save))
         say(r, l);
-    if (!take_signals(r, err) || !open_session(r, err))
+    if (!find_program(r, err) || !take_signals(r, err) || !open_session(r, err))
         return CLI_FAILED;
+    say_hidden_arguments(r);
     events_started(&r->events, session_id(r->session), r->places.workspace, r->options.argv);
     say_what_holds(r);
     if (!start_live(r, err) || !start_command(r, err) || !loop_run(&r->loop, err))
@@ -271,7 +335,7 @@ static int run_main(int argc, char **argv)
 
     headstart_take(&r->launched);
     r->events.fd = -1;
-    r->stdio.terminal = r->stdio.master = -1;
+    r->stdio.terminal = r->stdio.master = r->stdio.input = -1;
     if (!run_options_parse(argc, argv, &verb_run, &r->options, &err)) {
         code = r->options.help ? cli_done(0) : CLI_FAILED;
     } else if (!r->options.argv[0]) {

@@ -48,6 +48,8 @@ static bool add_set(struct maker *m, const struct policy_item *item, enum file_g
         set_system(&m->rules, &like);
     else if (!strcmp(item->text, "@toolchains"))
         set_toolchains(&m->rules, &like, m->place);
+    else if (!strcmp(item->text, "@program"))
+        set_program(&m->rules, &like, m->place);
     else if (!strcmp(item->text, "@secrets"))
         set_secrets(&m->rules, &like, m->place->home);
     else if (!strcmp(item->text, "@caches"))
@@ -347,6 +349,7 @@ bool file_rules_make(const struct policy *p, const struct file_place *place, str
     }
     r.root_readable = granted(&m.rules, "/");
     r.home_readable = place->home && granted(&m.rules, place->home);
+    r.workspace_shown = granted(&m.rules, place->workspace);
     r.private_home = place->home && !r.home_readable && has(&p->files.write, "@home");
     r.private_tmp = has(&p->files.write, "@tmp");
     add_own(&m);

@@ -27,6 +27,7 @@ struct file_place {
     const char *home;      // normal, links resolved; NULL when there is none
     const char *config_dir, *state_dir;
     const char *path_env; // $PATH, for @toolchains
+    const struct program *program; // for @program; NULL: no one command, and the set is empty
 };
 
 struct file_rules {
@@ -34,6 +35,7 @@ struct file_rules {
     size_t n;
     bool root_readable;     // "/" is in read
     bool home_readable;     // HOME (or an ancestor) is in read or write: it is the real one, no private home
+    bool workspace_shown;   // the workspace can be read: programs find it where it is
     bool private_home;      // "@home" is in write and HOME is not readable
     bool private_tmp;       // "@tmp" is in write
     char *workspace, *home; // copies of the place's

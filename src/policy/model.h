@@ -70,7 +70,7 @@ struct command_rule {
 };
 
 struct limits { // 0: no limit
-    uint64_t wall_ms;
+    uint64_t wall_ms, after_input_ms;
     double cpu;                    // processors' worth
     uint64_t memory, disk, output; // bytes
     uint64_t processes, open_files;

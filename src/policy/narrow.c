@@ -24,6 +24,7 @@ static const struct {
     {"@home", false, {"~"}},
     {"@toolchains", false, {"~"}},
     {"@caches", false, {"~"}},
+    {"@program", false, {"/"}}, // anywhere
 };
 
 static char *resolve(const struct narrow_by *by, const char *path)

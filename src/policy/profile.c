@@ -55,12 +55,13 @@ static const struct line everything[] = {{"files.read", "/"},
                                          COMMON_APPROVAL,
                                          {"overlay", "off"},
                                          {0}};
-// A tool server works on what it is asked, not on the workspace.
-static const struct line mcp[] = {{"files.read", "@system @toolchains"},
+// A tool server works on what it is asked, not on the workspace; the client that started it ends its input.
+static const struct line mcp[] = {{"files.read", "@system @program"},
                                   {"files.write", "@tmp @home"},
                                   {"files.deny", "@secrets"},
                                   {"files.protect", "@hooks"},
                                   {"network.mode", "off"},
+                                  {"limits.after_input", "10s"},
                                   COMMON_ENV,
                                   COMMON_APPROVAL,
                                   {"overlay", "off"},

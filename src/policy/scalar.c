@@ -11,7 +11,7 @@
 #define COUNT_MAX (UINT64_C(1) << 31)
 #define CPU_MAX 4096.0
 
-static const char READ_SETS[] = "@system @toolchains @caches";
+static const char READ_SETS[] = "@system @toolchains @program @caches";
 static const char WRITE_SETS[] = "@tmp @home @caches";
 static const char REFUSE_SETS[] = "@secrets @hooks @toolchains @caches @system";
 
@@ -153,7 +153,7 @@ static bool path_check(const char *text, const char *sets, bool glob, struct err
     if (strlen(text) >= 4096)
         return err_set(err, ERR_INPUT, "a path of more than 4095 bytes");
     if (text[0] == '@' && sets) {
-        static const char all[] = "@system @toolchains @tmp @home @caches @secrets @hooks";
+        static const char all[] = "@system @toolchains @program @tmp @home @caches @secrets @hooks";
         AUTO_FREE char *here = NULL;
 
         if (words_find(sets, text, NULL))

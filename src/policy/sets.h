@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the sets (@system, @secrets …) stand for on a machine. Tables of names only: nothing here looks
-// whether they exist, but for @toolchains, which follows PATH.
+// whether they exist, but for @toolchains, which follows PATH, and @program, which follows the command.
 #ifndef BAWN_POLICY_SETS_H
 #define BAWN_POLICY_SETS_H
 
@@ -32,6 +32,12 @@ void set_hooks(struct rule_list *l, const struct rule_like *like, const char *ro
 // See toolchains.c.
 void set_toolchains(struct rule_list *l, const struct rule_like *like, const struct file_place *place);
 
+// What the command needs (program.c); nothing where there is no one command.
+void set_program(struct rule_list *l, const struct rule_like *like, const struct file_place *place);
+
+// HOME's directories that hold more than tools, as ~/.local and ~/.config: never granted as a whole.
+bool holds_other_things(const char *home, const char *path);
+bool toolchain_known(const char *home, const char *dir); // @toolchains knows the place by name
 bool is_system(const char *path); // in one of @system's directories
 // The yard has its own /proc, /sys, /dev, /run and /tmp: a grant reaches into them only when it names
 // something below. `grant` is NULL for none.

@@ -97,17 +97,42 @@ static void grant(struct finder *f, const char *path)
     rule_add(f->rules, f->like, path);
 }
 
+bool holds_other_things(const char *home, const char *path)
+{
+    const char *below = home ? path_below(path, home) : NULL;
+
+    for (size_t i = 0; below && i < ARRAY_LEN(never); i++)
+        if (!strcmp(below, never[i]))
+            return true;
+    return false;
+}
+
+bool toolchain_known(const char *home, const char *dir)
+{
+    const char *below = home ? path_below(dir, home) : NULL;
+
+    for (size_t i = 0; below && i < ARRAY_LEN(known); i++)
+        if (path_below(below, known[i].prefix))
+            return true;
+    return false;
+}
+
+// What runs before may have made it. Not where the workspace is HOME or above: then it is everything's place.
+static bool in_workspace(const struct finder *f, const char *path)
+{
+    const struct file_place *p = f->place;
+
+    return path_within(path, p->workspace) && !(p->home && path_within(p->home, p->workspace));
+}
+
 // True when the path may be granted with all that lies below it.
 static bool grantable(const struct finder *f, const char *path)
 {
     const char *home = f->place->home, *below = home ? path_below(path, home) : NULL;
 
-    if ((home && path_within(home, path)) || path_within(f->place->workspace, path) ||
-        path_within(path, f->place->workspace))
+    if ((home && path_within(home, path)) || path_within(f->place->workspace, path) || in_workspace(f, path) ||
+        holds_other_things(home, path))
         return false;
-    for (size_t i = 0; below && i < ARRAY_LEN(never); i++)
-        if (!strcmp(below, never[i]))
-            return false;
     return below || path_depth(path) >= 3; // elsewhere: /home/linuxbrew/.linuxbrew, not /srv/x
 }
 
@@ -156,7 +181,7 @@ static void grant_target(struct finder *f, const char *target)
     struct stat st;
     bool covered;
 
-    if (is_system(target) || path_within(target, f->place->workspace) || path_depth(target) < 3 ||
+    if (is_system(target) || in_workspace(f, target) || path_depth(target) < 3 ||
         stat(target, &st) < 0 || !S_ISREG(st.st_mode))
         return;
     if (grant_known(f, dir, &covered) && covered)
@@ -217,10 +242,10 @@ static void look_at(struct finder *f, const char *entry)
     char real[PATH_MAX];
     bool covered = false;
 
-    if (is_system(dir) || path_within(dir, f->place->workspace) ||
+    if (is_system(dir) || in_workspace(f, dir) ||
         (grant_known(f, dir, &covered) && covered) || !realpath(dir, real) || is_system(real))
         return;
-    if (path_within(real, f->place->workspace) || path_within(f->place->workspace, real) ||
+    if (in_workspace(f, real) || path_within(f->place->workspace, real) ||
         (home && path_within(home, real)) || path_depth(real) < 2)
         return;
     grant_dir(f, real);

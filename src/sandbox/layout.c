@@ -198,6 +198,17 @@ static void add_grants(struct layout *l)
     }
 }
 
+// Where the policy does not show the workspace, an empty directory stands in its place: the program starts in
+// it, and names relative to it mean what they mean outside.
+static void add_workspace(struct layout *l)
+{
+    const char *path = l->w.rules->workspace;
+    const struct place *base = base_of(l, path);
+
+    if (!shows_host(base) && strcmp(base->path, path) != 0 && !is_yards(path))
+        add_tmpfs(l, path, 0755, false);
+}
+
 // Binds that a later one further up gives as well, with the same right: /usr/bin, granted as /bin, when there
 // is /usr.
 static void drop_repeated(struct layout *l)
@@ -362,6 +373,7 @@ bool layout_base(struct layout *l, struct plan *plan, struct buf *notes, struct 
     add(l, "/", kind, flags)->base = true;
     add_yard(l);
     add_grants(l);
+    add_workspace(l);
     drop_repeated(l);
     note_missing(l, notes);
     plan_add(plan, kind, flags, "", "/", l->w.tmpfs_size, 0755);

@@ -19,7 +19,7 @@ const char *limit_key_name(enum limit_key k)
 {
     static const char *const names[] = {"limits.wall",      "limits.cpu",  "limits.memory",
                                         "limits.processes", "limits.disk", "limits.open_files",
-                                        "limits.output"};
+                                        "limits.output",    "limits.after_input"};
 
     return names[k];
 }
@@ -123,6 +123,8 @@ bool limits_plan(const struct limits *l, const struct cgroup_support *s, enum de
     }
     if (l->wall_ms)
         p.means[LIMIT_WALL] = MEANS_TIMER;
+    if (l->after_input_ms)
+        p.means[LIMIT_AFTER_INPUT] = MEANS_TIMER;
     if (l->output)
         p.means[LIMIT_OUTPUT] = MEANS_COUNTER;
     *ret = p;

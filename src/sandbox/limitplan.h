@@ -16,6 +16,7 @@ enum limit_key {
     LIMIT_DISK,
     LIMIT_OPEN_FILES,
     LIMIT_OUTPUT,
+    LIMIT_AFTER_INPUT,
     LIMIT_KEYS
 };
 

@@ -41,7 +41,8 @@ static void on_oom(struct watch *w, uint32_t events)
 static bool make_rules(struct session *s, struct err *err)
 {
     const struct session_places *p = &s->options.places;
-    struct file_place place = {p->workspace, p->home, p->config_dir, p->state_dir, p->path_env};
+    struct file_place place = {p->workspace, p->home,     p->config_dir,
+                               p->state_dir, p->path_env, s->options.program};
 
     return file_rules_make(s->options.policy, &place, &s->rules, err);
 }
@@ -63,6 +64,7 @@ static bool make_record(struct session *s, struct err *err)
     struct audit_start start = {.version = BAWN_VERSION,
                                 .workspace = o->places.workspace,
                                 .argv = o->argv,
+                                .started = o->program && o->program->argv.n ? o->program->argv.items : NULL,
                                 .policy_hash = hash,
                                 .backend = "namespaces"};
 

@@ -250,6 +250,11 @@ const struct refusals *session_refusals(const struct session *s)
     return &s->refusals;
 }
 
+const struct file_rules *session_files(const struct session *s)
+{
+    return &s->rules;
+}
+
 const char *session_id(const struct session *s)
 {
     return s->rundir.id;

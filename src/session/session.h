@@ -10,6 +10,7 @@
 
 #include "loop/loop.h"
 #include "policy/files.h"
+#include "policy/program.h"
 #include "session/refusals.h"
 
 struct session;
@@ -35,6 +36,7 @@ struct session_options {
     const struct policy *policy; // borrowed until close
     struct session_places places;
     struct session_events events;
+    const struct program *program; // what argv needs (program.h), for @program; borrowed until close; or NULL
     char *const *argv; // what the run is about, for the record; NULL when there is no one command
     struct launched
         *launched; // bawn-init, started ahead (sandbox/headstart.h): taken over; NULL when it was not
@@ -78,6 +80,8 @@ void session_kill(struct session *s, const char *limit);
 // What the run's result is to be: a command's exit, by which the run is judged.
 void session_set_result(struct session *s, const struct command *c);
 const struct refusals *session_refusals(const struct session *s);
+// What of the host's files is inside. Valid until session_close.
+const struct file_rules *session_files(const struct session *s);
 const char *session_id(const struct session *s);
 const char *session_limit(const struct session *s); // the limit that ended it, or NULL
 // Ends what is left, sweeps, writes the result. Refusals can still be asked for afterwards.

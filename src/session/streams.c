@@ -173,7 +173,7 @@ static bool make_pipe(struct stdio *io, int number, struct err *err)
 
 bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants, struct err *err)
 {
-    *io = (struct stdio){.loop = loop, .wants = *wants, .terminal = -1, .master = -1};
+    *io = (struct stdio){.loop = loop, .wants = *wants, .terminal = -1, .master = -1, .input = -1};
     for (int i = 0; i < 3; i++) {
         io->inner[i] = i;
         if (is_directory(i))
@@ -264,12 +264,34 @@ static bool start_terminal(struct stdio *io, struct err *err)
     return true;
 }
 
+static void on_input_end(struct watch *w, uint32_t events)
+{
+    struct stdio *io = w->ctx;
+
+    (void)events;
+    watch_del(w);
+    io->wants.input_ended(io->wants.ctx);
+}
+
+// A hangup is seen without reading, so no byte is taken from the command. Files and terminals have none.
+static bool watch_input(struct stdio *io, struct err *err)
+{
+    struct stat st;
+
+    if (!io->wants.tell_input_end || io->pty[0] || fstat(0, &st) < 0 ||
+        !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return true;
+    io->input = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    return io->input < 0 ||
+           watch_add(io->loop, &io->input_watch, io->input, EPOLLRDHUP, on_input_end, io, err);
+}
+
 bool stdio_started(struct stdio *io, int master, struct err *err)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     io->master = master;
-    if (master >= 0 && !start_terminal(io, err)) {
+    if ((master >= 0 && !start_terminal(io, err)) || !watch_input(io, err)) {
         close(null);
         return false;
     }
@@ -345,5 +367,8 @@ void stdio_deinit(struct stdio *io)
         close(io->terminal);
     if (io->master >= 0)
         close(io->master);
-    *io = (struct stdio){.terminal = -1, .master = -1};
+    watch_del(&io->input_watch);
+    if (io->input >= 0)
+        close(io->input);
+    *io = (struct stdio){.terminal = -1, .master = -1, .input = -1};
 }

@@ -36,8 +36,10 @@ struct stdio_wants {
     bool pipe_output;    // copy and count even where passing would do
     bool swallow;        // output goes to the `output` handler only
     uint64_t max_output; // bytes; 0: no limit
+    bool tell_input_end; // ask input_ended: once nobody can write to standard input any more (pipe, socket)
     void (*output)(void *ctx, int number, const char *data, size_t n); // each piece; may be NULL
     void (*over_limit)(void *ctx);
+    void (*input_ended)(void *ctx);
     void *ctx;
 };
 
@@ -53,6 +55,8 @@ struct stdio {
     struct termios saved;
     bool raw;
     uint64_t output_bytes;
+    int input; // standard input once more, only to see its end; -1: not watched
+    struct watch input_watch;
 };
 
 MUST_USE bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants,
