@@ -79,8 +79,8 @@ void audit_log_close(struct audit_log *l); // takes a zeroed and a closed one
 
 MUST_USE bool audit_add(struct audit_log *l, const struct audit_entry *e, struct err *err);
 
-// The first line. subject: the workspace; detail: {"version","backend","policy","pid","command","started"}. argv may be
-// NULL (a session without a command of its own). policy_hash is SHA-256 of policy.yaml or NULL.
+// The first line. subject: the workspace; detail: {"version","backend","policy","pid","command","started"}.
+// argv may be NULL (a session without a command of its own). policy_hash is SHA-256 of policy.yaml or NULL.
 struct audit_start {
     const char *version; // of bawn
     const char *workspace;

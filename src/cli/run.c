@@ -172,8 +172,8 @@ static bool is_shown(const struct run *r, const char *path, struct file_verdict 
            (v->rule || path_within(path, "/dev") || path_within(path, "/proc") || path_within(path, "/sys"));
 }
 
-// With @program the arguments grant nothing. What is named there and not shown is most often the one thing that
-// was forgotten, and not every program says which it missed.
+// With @program the arguments grant nothing. What is named there and not shown is most often the one thing
+// that was forgotten, and not every program says which it missed.
 static void say_hidden_arguments(struct run *r)
 {
     for (char *const *a = r->options.argv; program_wanted(r->policy) && *a; a++) {

@@ -133,8 +133,8 @@ static bool explain_yard(const struct file_rules *r, const char *path, enum file
     bool node = device(path), tmp = r->private_tmp;
     bool hidden = !r->workspace_shown && !(r->home && path_within(r->home, r->workspace));
     const struct yard places[] = {
-        {r->workspace, "an empty directory in the workspace's place: the policy does not show the workspace", "none",
-         hidden, false, false},
+        {r->workspace, "an empty directory in the workspace's place: the policy does not show the workspace",
+         "none", hidden, false, false},
         {r->home, "a private home that starts empty and ends with the run: the host's files are not in it",
          "files.write: @home", r->private_home, false, true},
         {"/proc", "the run's own /proc: its processes and no others", "built in: /proc", true, true, false},

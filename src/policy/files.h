@@ -26,7 +26,7 @@ struct file_place {
     const char *workspace; // normal, links resolved
     const char *home;      // normal, links resolved; NULL when there is none
     const char *config_dir, *state_dir;
-    const char *path_env; // $PATH, for @toolchains
+    const char *path_env;          // $PATH, for @toolchains
     const struct program *program; // for @program; NULL: no one command, and the set is empty
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Launchers fetch a package and start its command: npx, npm exec, uvx, uv tool run, pipx run. Inside, one
 // would want the network, its whole cache (every package ever fetched, private ones too), and to write there.
-// So a launcher does not run inside: what it would start is looked up here, where the caches are, and started.
+// So a launcher does not run inside: what it would start is looked up here, where the caches are, and
+// started.
 //
 // For npx that is, in npm's own order: the workspace's node_modules, the global ones, and the directory of
 // npm's cache that belongs to exactly these package specifications (cache/_npx/HASH, see libnpmexec). What is
@@ -146,7 +147,8 @@ static bool installed(const struct program_place *p, const char *spec, char **re
     AUTO_FREE char *at = xstrdup(p->workspace);
 
     for (;;) {
-        AUTO_FREE char *modules = path_normal(at, "node_modules"), *link = xasprintf("%s/.bin/%s", modules, spec);
+        AUTO_FREE char *modules = path_normal(at, "node_modules"),
+                       *link = xasprintf("%s/.bin/%s", modules, spec);
         char *up;
 
         if (access(link, X_OK) == 0) {
@@ -230,7 +232,8 @@ static bool not_fetched(const struct program_place *p, const struct npx *n, stru
 static bool npx_cached(const struct program_place *p, const struct npx *n, bool named, char **ret_file,
                        struct err *err)
 {
-    AUTO_FREE char *dir = npx_directory(p, &n->packages), *modules = dir ? path_normal(dir, "node_modules") : NULL,
+    AUTO_FREE char *dir = npx_directory(p, &n->packages),
+                   *modules = dir ? path_normal(dir, "node_modules") : NULL,
                    *name = dir ? first_dependency(dir) : NULL;
 
     if (!name)
@@ -240,12 +243,13 @@ static bool npx_cached(const struct program_place *p, const struct npx *n, bool 
     else if (!command_of(modules, name, ret_file, err))
         return err_prefix(err, "npx");
     if (access(*ret_file, F_OK) < 0)
-        return err_set(err, ERR_MISSING, "npx: the package has no command %s; %s has all there are", n->rest[0],
-                       modules);
+        return err_set(err, ERR_MISSING, "npx: the package has no command %s; %s has all there are",
+                       n->rest[0], modules);
     return stays_within(*ret_file, modules, err);
 }
 
-static bool npx_resolve(const struct program_place *p, char *const *args, struct program *ret, struct err *err)
+static bool npx_resolve(const struct program_place *p, char *const *args, struct program *ret,
+                        struct err *err)
 {
     struct npx n = {0};
     char *file = NULL;
@@ -254,9 +258,10 @@ static bool npx_resolve(const struct program_place *p, char *const *args, struct
     npx_parse(args, &n);
     named = n.packages.n > 0;
     if (n.call && !p->network) {
-        ok = err_set(err, ERR_UNSUPPORTED,
-                     "npx -c: what a shell line starts cannot be told; write npx -p PACKAGE COMMAND, or start the "
-                     "script with node");
+        ok = err_set(
+            err, ERR_UNSUPPORTED,
+            "npx -c: what a shell line starts cannot be told; write npx -p PACKAGE COMMAND, or start the "
+            "script with node");
     } else if (n.rest[0] && !n.call) {
         if (!named)
             strlist_add(&n.packages, n.rest[0]);
@@ -270,7 +275,8 @@ static bool npx_resolve(const struct program_place *p, char *const *args, struct
     return ok;
 }
 
-static bool npm_resolve(const struct program_place *p, char *const *args, struct program *ret, struct err *err)
+static bool npm_resolve(const struct program_place *p, char *const *args, struct program *ret,
+                        struct err *err)
 {
     if (!args[0] || !words_have("exec x", args[0], strlen(args[0])))
         return true;
@@ -280,9 +286,9 @@ static bool npm_resolve(const struct program_place *p, char *const *args, struct
 // --- tools in virtual environments ---
 
 struct tools {
-    const char *launcher, *install;    // for messages
-    const char *variable, *dirs[2];    // where they are: said by a variable, else below HOME
-    const char *valued, *named;        // options with a value; the one that names the package
+    const char *launcher, *install; // for messages
+    const char *variable, *dirs[2]; // where they are: said by a variable, else below HOME
+    const char *valued, *named;     // options with a value; the one that names the package
 };
 
 static const struct tools uv_tools = {
@@ -291,7 +297,8 @@ static const struct tools uv_tools = {
     "UV_TOOL_DIR",
     {".local/share/uv/tools"},
     "--with --with-editable --with-requirements -p --python --index --index-url -i --default-index "
-    "--extra-index-url --find-links -f --env-file --cache-dir --directory --project --config-file --constraints -c "
+    "--extra-index-url --find-links -f --env-file --cache-dir --directory --project --config-file "
+    "--constraints -c "
     "--overrides --refresh-package --reinstall-package --color --link-mode --resolution --prerelease",
     "--from"};
 static const struct tools pipx_tools = {"pipx run",
@@ -322,9 +329,9 @@ static char *tool_file(const struct program_place *p, const struct tools *t, con
     const char *set = t->variable ? lookup(p, t->variable) : NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(t->dirs); i++) {
-        AUTO_FREE char *dir = set         ? path_normal(p->workspace, set)
+        AUTO_FREE char *dir = set                     ? path_normal(p->workspace, set)
                               : p->home && t->dirs[i] ? path_normal(p->home, t->dirs[i])
-                                          : NULL,
+                                                      : NULL,
                        *file = dir ? xasprintf("%s/%s/bin/%s", dir, package, command) : NULL;
 
         if (file && access(file, X_OK) == 0)
@@ -357,14 +364,16 @@ static bool tool_resolve(const struct program_place *p, const struct tools *t, c
     if (file)
         start(ret, TAKE_PTR(file), a + 1);
     else if (!p->network)
-        return err_set(err, ERR_MISSING,
-                       "%s: %s is not installed as a tool%s, and there is no network inside to fetch it; once "
-                       "outside: %s %s; or allow the registry: --allow HOST",
-                       t->launcher, package, version ? " of which any version will do" : "", t->install, package);
+        return err_set(
+            err, ERR_MISSING,
+            "%s: %s is not installed as a tool%s, and there is no network inside to fetch it; once "
+            "outside: %s %s; or allow the registry: --allow HOST",
+            t->launcher, package, version ? " of which any version will do" : "", t->install, package);
     return true;
 }
 
-static bool uvx_resolve(const struct program_place *p, char *const *args, struct program *ret, struct err *err)
+static bool uvx_resolve(const struct program_place *p, char *const *args, struct program *ret,
+                        struct err *err)
 {
     return tool_resolve(p, &uv_tools, args, ret, err);
 }
@@ -376,7 +385,8 @@ static bool uv_resolve(const struct program_place *p, char *const *args, struct 
     return true;
 }
 
-static bool pipx_resolve(const struct program_place *p, char *const *args, struct program *ret, struct err *err)
+static bool pipx_resolve(const struct program_place *p, char *const *args, struct program *ret,
+                         struct err *err)
 {
     if (args[0] && !strcmp(args[0], "run"))
         return tool_resolve(p, &pipx_tools, args + 1, ret, err);

@@ -200,8 +200,8 @@ bool package_command(const char *dir, char **ret_name, char **ret_file, struct e
     name = json_is_string(bin) ? without_scope(package) : choose(bin, package);
     file = json_string_value(json_is_string(bin) ? bin : json_object_get(bin, name ? name : ""));
     if (!name || !*name || strchr(name, '/') || !file)
-        return err_set(err, ERR_MISSING, "%s: package.json names no command by which it is started, or several",
-                       dir);
+        return err_set(err, ERR_MISSING,
+                       "%s: package.json names no command by which it is started, or several", dir);
     *ret_name = xstrdup(name);
     *ret_file = path_normal(dir, file);
     return true;

@@ -3,15 +3,17 @@
 //
 //   npx -y @scope/server DIR      a launcher: what it would start, started without it (launchers.c)
 //   server DIR                    the file that PATH has, its package (package.c), and what its #! names
-//   node dist/index.js DIR        an interpreter: its own directory as in @toolchains, and the script's package
-//   python -m server              besides a virtual environment's root, the user's site-packages with it
+//   node dist/index.js DIR        an interpreter: its own directory as in @toolchains, and the script's
+//   package python -m server              besides a virtual environment's root, the user's site-packages with
+//   it
 //
 // Arguments that are not the script are the program's business: a directory named there is not granted.
-// Nothing is executed to find this out, and nothing that is not understood is an error: it grants nothing, and
-// the program says inside what it misses. It is one pass over argv with a dozen calls, as it runs at a start.
+// Nothing is executed to find this out, and nothing that is not understood is an error: it grants nothing,
+// and the program says inside what it misses. It is one pass over argv with a dozen calls, as it runs at a
+// start.
 //
-// A link in the workspace may be an earlier run's: were it followed out, the run would read what nobody named.
-// That is an error, as it is in files.read; only what @toolchains knows by name may be led to.
+// A link in the workspace may be an earlier run's: were it followed out, the run would read what nobody
+// named. That is an error, as it is in files.read; only what @toolchains knows by name may be led to.
 #include "policy/program_parts.h"
 
 #include <ctype.h>
@@ -37,8 +39,10 @@ static const struct interpreter {
     const char *name; // a version may follow: python3.11
     const char *valued, *ends;
 } interpreters[] = {
-    {"node", "-r --require --import --loader --experimental-loader -C --conditions --env-file --input-type "
-             "--title", "-e --eval -p --print -pe"},
+    {"node",
+     "-r --require --import --loader --experimental-loader -C --conditions --env-file --input-type "
+     "--title",
+     "-e --eval -p --print -pe"},
     {"nodejs", "-r --require --import -C --conditions", "-e --eval -p --print -pe"},
     {"python", "-W -X --check-hash-based-pycs", "-c"},
     {"bun", "-r --preload --cwd -c --config", "-e --eval -p --print"},

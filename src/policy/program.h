@@ -6,11 +6,11 @@
 #include "policy/model.h"
 
 struct program_place {
-    const char *workspace;  // the command's directory: normal, links resolved
-    const char *home;       // normal, links resolved; NULL when there is none
-    const char *path_env;   // $PATH, or NULL
-    char *const *environ;   // where npm and its like say where their caches are
-    bool network;           // there is one inside: a launcher may fetch what is not there
+    const char *workspace; // the command's directory: normal, links resolved
+    const char *home;      // normal, links resolved; NULL when there is none
+    const char *path_env;  // $PATH, or NULL
+    char *const *environ;  // where npm and its like say where their caches are
+    bool network;          // there is one inside: a launcher may fetch what is not there
 };
 
 struct program {

@@ -14,8 +14,8 @@ bool words_have(const char *words, const char *word, size_t n);
 char *program_locate(const struct program_place *p, const char *word);
 // Adds what belongs to the same package as `file` (links resolved; a file, or a directory to be run).
 void package_reads(const struct program_place *p, const char *file, struct program *ret);
-// Directory `below` and name of the command that a package in `dir` is started by ("bin" in package.json); the
-// result is the file, owned. ERR_MISSING when there is none, or none that stands out.
+// Directory `below` and name of the command that a package in `dir` is started by ("bin" in package.json);
+// the result is the file, owned. ERR_MISSING when there is none, or none that stands out.
 MUST_USE bool package_command(const char *dir, char **ret_name, char **ret_file, struct err *err);
 // When argv is a launcher's: what it would start, in ret->argv. Anything else is left alone.
 MUST_USE bool launcher_resolve(const struct program_place *p, char *const *argv, struct program *ret,

@@ -38,7 +38,7 @@ void set_program(struct rule_list *l, const struct rule_like *like, const struct
 // HOME's directories that hold more than tools, as ~/.local and ~/.config: never granted as a whole.
 bool holds_other_things(const char *home, const char *path);
 bool toolchain_known(const char *home, const char *dir); // @toolchains knows the place by name
-bool is_system(const char *path); // in one of @system's directories
+bool is_system(const char *path);                        // in one of @system's directories
 // The yard has its own /proc, /sys, /dev, /run and /tmp: a grant reaches into them only when it names
 // something below. `grant` is NULL for none.
 bool yards_own(const char *grant, const char *path);

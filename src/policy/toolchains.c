@@ -130,8 +130,8 @@ static bool grantable(const struct finder *f, const char *path)
 {
     const char *home = f->place->home, *below = home ? path_below(path, home) : NULL;
 
-    if ((home && path_within(home, path)) || path_within(f->place->workspace, path) || in_workspace(f, path) ||
-        holds_other_things(home, path))
+    if ((home && path_within(home, path)) || path_within(f->place->workspace, path) ||
+        in_workspace(f, path) || holds_other_things(home, path))
         return false;
     return below || path_depth(path) >= 3; // elsewhere: /home/linuxbrew/.linuxbrew, not /srv/x
 }
@@ -181,8 +181,8 @@ static void grant_target(struct finder *f, const char *target)
     struct stat st;
     bool covered;
 
-    if (is_system(target) || in_workspace(f, target) || path_depth(target) < 3 ||
-        stat(target, &st) < 0 || !S_ISREG(st.st_mode))
+    if (is_system(target) || in_workspace(f, target) || path_depth(target) < 3 || stat(target, &st) < 0 ||
+        !S_ISREG(st.st_mode))
         return;
     if (grant_known(f, dir, &covered) && covered)
         return;
@@ -242,8 +242,8 @@ static void look_at(struct finder *f, const char *entry)
     char real[PATH_MAX];
     bool covered = false;
 
-    if (is_system(dir) || in_workspace(f, dir) ||
-        (grant_known(f, dir, &covered) && covered) || !realpath(dir, real) || is_system(real))
+    if (is_system(dir) || in_workspace(f, dir) || (grant_known(f, dir, &covered) && covered) ||
+        !realpath(dir, real) || is_system(real))
         return;
     if (in_workspace(f, real) || path_within(f->place->workspace, real) ||
         (home && path_within(home, real)) || path_depth(real) < 2)

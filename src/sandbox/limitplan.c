@@ -17,8 +17,8 @@
 
 const char *limit_key_name(enum limit_key k)
 {
-    static const char *const names[] = {"limits.wall",      "limits.cpu",  "limits.memory",
-                                        "limits.processes", "limits.disk", "limits.open_files",
+    static const char *const names[] = {"limits.wall",      "limits.cpu",        "limits.memory",
+                                        "limits.processes", "limits.disk",       "limits.open_files",
                                         "limits.output",    "limits.after_input"};
 
     return names[k];

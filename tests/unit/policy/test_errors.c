@@ -45,7 +45,7 @@ static const struct bad bad[] = {
      "methods, paths, "
      "protocol, tls, upgrade, watch, max_upload, because"},
     {"limits: {zzzzzzz: 1}\n",
-     "1:10: limits.zzzzzzz: unknown key; known here: wall, cpu, memory, processes, disk, "
+     "1:10: limits.zzzzzzz: unknown key; known here: wall, after_input, cpu, memory, processes, disk, "
      "open_files, output"},
     {"overlay+: off\n", "1:1: overlay+: only lists can be appended to; write \"overlay\""},
     {"files: {read: [a], read+: [b]}\n",
@@ -92,10 +92,10 @@ static const struct bad bad[] = {
     // paths
     {"files: {read: [\"@sytem\"]}\n",
      "1:16: files.read[0]: unknown set \"@sytem\"; did you mean \"@system\"? allowed: "
-     "@system, @toolchains, @caches"},
+     "@system, @toolchains, @program, @caches"},
     {"files: {read: [\"@tmp\"]}\n",
      "1:16: files.read[0]: the set @tmp has no meaning here; allowed: paths and @system, "
-     "@toolchains, @caches"},
+     "@toolchains, @program, @caches"},
     {"files: {write: [\"**/x\"]}\n",
      "1:17: files.write[0]: \"**/x\" has a glob character; globs are for deny and protect only"},
     {"files: {deny: [\"a**/x\"]}\n",

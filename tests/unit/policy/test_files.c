@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "policy/program.h"
 
 static void make(struct scene *s, const char *policy, const char *path_env)
 {
@@ -454,6 +455,83 @@ static void secrets_by_name(void **state)
     scene_deinit(&s);
 }
 
+static void a_workspace_that_is_not_shown_is_an_empty_directory(void **state)
+{
+    struct file_verdict v;
+    struct scene s;
+
+    (void)state;
+    scene_init(&s);
+    make(&s, "extends: mcp\n", "");
+    assert_false(s.rules.workspace_shown);
+    assert_int_equal(verdict(&s, "work", ACCESS_READ), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "work/x", ACCESS_READ), VERDICT_DENY);
+    explain(&s, "work/x", ACCESS_WRITE, &v);
+    assert_int_equal(v.verdict, VERDICT_DENY);
+    assert_has(v.reason, "in the workspace's place");
+    assert_has(v.remedy, "--write ");
+    assert_int_equal(verdict(&s, "x", ACCESS_WRITE), VERDICT_ALLOW); // the private home
+    make(&s, "extends: mcp\nfiles: {read+: [.]}\n", "");
+    assert_true(s.rules.workspace_shown);
+    assert_int_equal(verdict(&s, "work/x", ACCESS_READ), VERDICT_ALLOW);
+    scene_deinit(&s);
+}
+
+static void program_is_what_was_found_for_the_command(void **state)
+{
+    struct program program = {0};
+    struct file_verdict v;
+    struct scene s;
+
+    (void)state;
+    scene_init(&s);
+    scene_write(&s, "home/.foo/bin/node", "");
+    scene_write(&s, "home/srv/package.json", "");
+    make(&s, "extends: mcp\n", "");
+    assert_int_equal(verdict(&s, "srv/package.json", ACCESS_READ), VERDICT_DENY);
+    strlist_addf(&program.reads, "%s/srv", s.home);
+    strlist_addf(&program.toolchains, "%s/.foo/bin", s.home);
+    {
+        struct file_place place = {.workspace = s.workspace, .home = s.home, .program = &program};
+
+        file_rules_deinit(&s.rules);
+        assert_true(file_rules_make(s.policy, &place, &s.rules, &s.err));
+    }
+    assert_int_equal(verdict(&s, ".foo/lib/x", ACCESS_READ), VERDICT_ALLOW);
+    assert_int_equal(verdict(&s, "srv/package.json", ACCESS_READ), VERDICT_ALLOW);
+    explain(&s, "srv/package.json", ACCESS_WRITE, &v);
+    assert_int_equal(v.verdict, VERDICT_DENY);
+    assert_has(v.rule_text, "files.read: @program");
+    assert_int_equal(verdict(&s, "other", ACCESS_READ), VERDICT_DENY);
+    strlist_deinit(&program.reads);
+    strlist_deinit(&program.toolchains);
+    scene_deinit(&s);
+}
+
+// Elsewhere nothing in the workspace is a toolchain; HOME as the workspace is not meant by that.
+static void toolchains_are_found_from_a_workspace_above_home(void **state)
+{
+    struct scene s;
+    AUTO_FREE char *path = NULL;
+
+    (void)state;
+    scene_init(&s);
+    scene_write(&s, "home/.foo/bin/tool", "");
+    scene_write(&s, "home/work/.foo/bin/tool", "");
+    path = xasprintf("%s/.foo/bin:%s/.foo/bin", s.home, s.workspace);
+    make(&s, "files: {read: [\"@toolchains\"], write: [\"@home\"]}\n", path);
+    assert_non_null(rule_at(&s, GRANT_READ, ".foo"));
+    assert_null(rule_at(&s, GRANT_READ, "work/.foo"));
+    {
+        struct file_place place = {.workspace = s.home, .home = s.home, .path_env = path};
+
+        file_rules_deinit(&s.rules);
+        assert_true(file_rules_make(s.policy, &place, &s.rules, &s.err));
+    }
+    assert_non_null(rule_at(&s, GRANT_READ, ".foo"));
+    scene_deinit(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +550,9 @@ int main(void)
         cmocka_unit_test(toolchains_are_what_path_needs),
         cmocka_unit_test(a_path_full_of_homes_does_not_open_home),
         cmocka_unit_test(secrets_by_name),
+        cmocka_unit_test(a_workspace_that_is_not_shown_is_an_empty_directory),
+        cmocka_unit_test(program_is_what_was_found_for_the_command),
+        cmocka_unit_test(toolchains_are_found_from_a_workspace_above_home),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,9 +166,9 @@ static void bad_options_name_the_option(void **state)
     static const struct {
         const char *set, *message;
     } cases[] = {
-        {"limits.wal=3m",
-         "--set limits.wal=3m: limits.wal: unknown key; did you mean \"wall\"? known here: wall, cpu, "
-         "memory, processes, disk, open_files, output"},
+        {"limits.wal=3m", "--set limits.wal=3m: limits.wal: unknown key; did you mean \"wall\"? known here: "
+                          "wall, after_input, cpu, "
+                          "memory, processes, disk, open_files, output"},
         {"limits.wall=x",
          "--set limits.wall=x: limits.wall: \"x\" is not a duration; write a whole number with ms, s, m, "
          "h or d, like 30m"},

@@ -43,6 +43,8 @@ static void paths_meet_in_the_narrower(void **state)
         {"@tmp", "/", "@tmp"},
         {"@tmp", "/tmp", NULL}, // all of the set must be in the other: /var/tmp is not
         {"@tmp", "@home", NULL},
+        {"@program", "~", NULL}, // it may lie anywhere
+        {"@program", "/", "@program"},
     };
     struct arena arena = {0};
 
