@@ -297,6 +297,11 @@ def a_directory_among_the_arguments_is_not_granted_but_told(yard):
     check(r.rc != 0 and "a.txt" not in r.out and "--read " + docs in r.err, "not refused, or not told", r)
     r = yard.call(inside(yard, "--read", docs) + ["npx", "lister", docs])
     check(r.rc == 0 and r.out == "a.txt\n" and r.err == "", "the grant does not reach it", r)
+    run = sorted(os.listdir(yard.state + "/runs"))[-1]
+    with open("%s/runs/%s/audit.jsonl" % (yard.state, run)) as f:
+        detail = json.loads(f.readline())["detail"]
+    check(detail["command"] == ["npx", "lister", docs] and detail["started"][0].endswith("/.bin/lister"),
+          "the record does not say what npx stands for: %s" % detail)
 
 
 @test

@@ -333,7 +333,6 @@ static void what_was_never_fetched_is_left_to_npx_where_there_is_a_network(void 
 static void a_package_that_leads_out_of_the_cache_is_refused(void **state)
 {
     struct want w;
-    AUTO_FREE char *ssh = NULL;
 
     (void)state;
     init(&w);
