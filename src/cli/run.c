@@ -28,7 +28,7 @@ struct run {
     struct places places;
     struct policy *policy;
     struct launched launched; // until the session has it
-    struct program program; // where the policy has @program
+    struct program program;   // where the policy has @program
     struct session *session;
     struct command *command;
     struct stdio stdio;

@@ -37,7 +37,7 @@ struct session_options {
     struct session_places places;
     struct session_events events;
     const struct program *program; // what argv needs (program.h), for @program; borrowed until close; or NULL
-    char *const *argv; // what the run is about, for the record; NULL when there is no one command
+    char *const *argv;             // what the run is about, for the record; NULL when there is no one command
     struct launched
         *launched; // bawn-init, started ahead (sandbox/headstart.h): taken over; NULL when it was not
     bool leaving; // one command, after which the process ends: the sandbox dies with the command, and neither

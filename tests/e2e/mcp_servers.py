@@ -91,13 +91,13 @@ def a_server_is_found_in_the_cache_below_home(yard):
     package = "@modelcontextprotocol/server-everything"
     there, ours = fetched(package), npx_directory(yard.path("~/.npm"), package)
     os.makedirs(os.path.dirname(ours))
-    r = yard.call(["cp", "-a", there, ours])
+    r = yard.call(["cp", "-al", there, ours])
     check(r.rc == 0, "cannot copy the package", r)
     r = yard.call(inside(yard) + ["npx", "--yes", package], stdin=INITIALIZE)
     check(r.rc == 0 and '"id":1' in r.out, "the server does not answer", r)
 
 
-@test
+@test(timeout=120)
 def the_network_of_a_published_server_is_off(yard):
     """gzip-file-as-resource fetches what it is told to: outside it does."""
     server = Fetched()
@@ -214,10 +214,10 @@ class Client:
     def __exit__(self, *_):
         self.p.stdin.close()
         try:
-            self.p.wait(5)
+            self.p.wait(2)
         except subprocess.TimeoutExpired:
             self.p.terminate()  # as clients do
-            self.p.wait(5)
+            self.p.wait(10)
         self.stderr = self.p.stderr.read().decode()
         self.p.stdout.close()
         self.p.stderr.close()

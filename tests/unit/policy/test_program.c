@@ -115,7 +115,8 @@ static void a_scripts_package_is_read_and_nothing_beside_it(void **state)
     assert_found(&w, "node ~/srv/dist/index.js ~/alone", "~/srv", "");
     assert_words(&w, &w.program.toolchains, "~/tools/bin ~/tools/bin");
     assert_found(&w, "node ~/srv/dist/index", "~/srv", "");
-    assert_found(&w, "node --import ~/alone/server.js -r dep ~/srv/dist/index.js", "~/alone/server.js ~/srv", "");
+    assert_found(&w, "node --import ~/alone/server.js -r dep ~/srv/dist/index.js", "~/alone/server.js ~/srv",
+                 "");
     assert_found(&w, "node ~/mono/packages/a/index.js", "~/mono/packages/a ~/mono/node_modules", "");
     assert_found(&w, "node ~/x/node_modules/b/node_modules/c/main.js", "~/x/node_modules", "");
     assert_found(&w, "node ~/alone/server.js", "~/alone/server.js", "");
@@ -226,15 +227,18 @@ static void npx_is_what_it_would_start(void **state)
     init(&w);
     // The digits are npm's own for these names.
     fetch(&w, NPM, "@modelcontextprotocol/server-memory", "@a/s", one);
-    assert_found(&w, "npx -y @modelcontextprotocol/server-memory ~/x -y", "~/.npm/_npx/15b07286cbcc3329/node_modules",
+    assert_found(&w, "npx -y @modelcontextprotocol/server-memory ~/x -y",
+                 "~/.npm/_npx/15b07286cbcc3329/node_modules",
                  "~/.npm/_npx/15b07286cbcc3329/node_modules/@a/s/main.js ~/x -y");
     make_program(&w, NPM "15b07286cbcc3329/node_modules/.bin/a-server", "");
-    assert_found(&w, "npm exec --yes -- @modelcontextprotocol/server-memory", "~/.npm/_npx/15b07286cbcc3329/node_modules",
+    assert_found(&w, "npm exec --yes -- @modelcontextprotocol/server-memory",
+                 "~/.npm/_npx/15b07286cbcc3329/node_modules",
                  "~/.npm/_npx/15b07286cbcc3329/node_modules/.bin/a-server");
     assert_found(&w, "npx --loglevel error -q --package=@modelcontextprotocol/server-memory -- a-server z",
                  "~/.npm/_npx/15b07286cbcc3329/node_modules",
                  "~/.npm/_npx/15b07286cbcc3329/node_modules/.bin/a-server z");
-    assert_refused(&w, "npx -p @modelcontextprotocol/server-memory other", ERR_MISSING, "has no command other");
+    assert_refused(&w, "npx -p @modelcontextprotocol/server-memory other", ERR_MISSING,
+                   "has no command other");
     assert_found(&w, "npm run x", "", "");
     assert_found(&w, "npx", "", "");
     deinit(&w);
@@ -246,7 +250,8 @@ static void of_several_commands_npx_takes_the_packages_own(void **state)
 
     (void)state;
     init(&w);
-    fetch(&w, NPM, "@a/own@latest", "@a/own", "{\"name\": \"@a/own\", \"bin\": {\"x\": \"y.js\", \"own\": \"main.js\"}}");
+    fetch(&w, NPM, "@a/own@latest", "@a/own",
+          "{\"name\": \"@a/own\", \"bin\": {\"x\": \"y.js\", \"own\": \"main.js\"}}");
     fetch(&w, NPM, "same", "same", "{\"name\": \"same\", \"bin\": {\"x\": \"main.js\", \"y\": \"main.js\"}}");
     fetch(&w, NPM, "text", "text", "{\"name\": \"text\", \"bin\": \"./main.js\"}");
     fetch(&w, NPM, "two", "two", "{\"name\": \"two\", \"bin\": {\"x\": \"main.js\", \"y\": \"y.js\"}}");
@@ -272,7 +277,8 @@ static void npx_packages_are_sorted_as_npm_does(void **state)
     (void)state;
     init(&w);
     // What localeCompare("en") makes of these: punctuation before digits before letters.
-    fetch(&w, NPM, "@z/y\na_b\na-b\na.b\na1\nab", "@z/y", "{\"name\": \"@z/y\", \"bin\": {\"c\": \"main.js\"}}");
+    fetch(&w, NPM, "@z/y\na_b\na-b\na.b\na1\nab", "@z/y",
+          "{\"name\": \"@z/y\", \"bin\": {\"c\": \"main.js\"}}");
     assert_refused(&w, "npx -p ab -p a1 -p @z/y -p a.b -p a-b -p a_b c", ERR_MISSING, "has no command c");
     assert_refused(&w, "npx -p ab -p a1 c", ERR_MISSING, "network");
     deinit(&w);
