@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -435,6 +436,17 @@ def the_end_of_the_input_is_a_limit_only_where_it_is_set(yard):
     check(r.rc == 0 and r.out == "x\ndone\n", "it was ended", r)
     r = yard.run("cat; sleep 30; echo done", "--set", "limits.after_input=100ms", stdin="x\n")
     check(r.rc == 124 and r.out == "x\n" and "after_input" in r.err, "the limit does not hold", r)
+    ours, its = socket.socketpair()  # what node gives its children
+    p = subprocess.Popen([yard.binary, "run", "-q", "--set", "limits.after_input=100ms", "--", "sh", "-c", "cat; sleep 30"],
+                         stdin=its, stdout=subprocess.PIPE, cwd=yard.workspace, env=yard.env)
+    its.close()
+    ours.sendall(b"x\n")
+    check(p.stdout.readline() == b"x\n", "no answer through a socket")
+    time.sleep(0.3)
+    check(p.poll() is None, "ended while the input was open")
+    ours.shutdown(socket.SHUT_WR)
+    check(await_end(p) and p.returncode == 124, "the end of a socket is not seen: %s" % p.returncode)
+    p.stdout.close()
     yard.write("input", "x\n")
     r = yard.call(["sh", "-c", "exec \"$0\" run --set limits.after_input=100ms -- sh -c 'cat; sleep 0.6; echo done' <input", yard.binary])
     check(r.rc == 0 and r.out == "x\ndone\n", "a file has no such end", r)
