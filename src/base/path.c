@@ -40,7 +40,7 @@ const char *path_below(const char *path, const char *dir)
 {
     size_t n = strlen(dir);
 
-    if (n == 1)
+    if (n == 1 && dir[0] == '/')
         return path + 1;
     if (strncmp(path, dir, n) != 0)
         return NULL;

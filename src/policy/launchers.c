@@ -120,17 +120,34 @@ static char *npm_cache(const struct program_place *p)
     return p->home ? path_normal(p->home, ".npm") : NULL;
 }
 
+// Links lead about in a node_modules, to a workspace's other packages too, and not out of it.
+static bool stays(const struct program_place *p, const char *modules, const char *file, struct err *err)
+{
+    bool ours = path_within(modules, p->workspace) && !(p->home && path_within(p->home, p->workspace));
+    char real[PATH_MAX], within[PATH_MAX];
+
+    if (!realpath(file, real) || !realpath(ours ? p->workspace : modules, within))
+        return err_set(err, ERR_MISSING, "%s is not there", file);
+    return path_within(real, within) ||
+           err_set(err, ERR_REFUSED, "%s leads out of %s; start its script with node instead", file, within);
+}
+
 // The command of the package in DIR/node_modules, as npm links it. True when it is there.
-static bool command_of(const char *modules, const char *name, char **ret_file, struct err *err)
+static bool command_of(const struct program_place *p, const char *modules, const char *name, char **ret_file,
+                       struct err *err)
 {
     AUTO_FREE char *dir = path_normal(modules, name), *word = NULL, *file = NULL, *link = NULL;
 
     if (!package_command(dir, &word, &file, err))
         return false;
     link = xasprintf("%s/.bin/%s", modules, word);
-    if (access(file, F_OK) < 0)
-        return err_set(err, ERR_MISSING, "%s is not there", file);
-    *ret_file = access(link, X_OK) == 0 ? TAKE_PTR(link) : TAKE_PTR(file);
+    if (access(link, X_OK) < 0) {
+        free(link);
+        link = TAKE_PTR(file);
+    }
+    if (!stays(p, modules, link, err))
+        return false;
+    *ret_file = TAKE_PTR(link);
     return true;
 }
 
@@ -151,11 +168,11 @@ static bool installed(const struct program_place *p, const char *spec, char **re
                        *link = xasprintf("%s/.bin/%s", modules, spec);
         char *up;
 
-        if (access(link, X_OK) == 0) {
+        if (access(link, X_OK) == 0 && stays(p, modules, link, NULL)) {
             *ret_file = TAKE_PTR(link);
             return true;
         }
-        if (command_of(modules, spec, ret_file, NULL))
+        if (command_of(p, modules, spec, ret_file, NULL))
             return true;
         if (!at[1])
             break;
@@ -167,7 +184,7 @@ static bool installed(const struct program_place *p, const char *spec, char **re
         size_t n = strcspn(dir, ":");
         AUTO_FREE char *bin = xstrndup(dir, n), *modules = path_normal(bin, "../lib/node_modules");
 
-        if (n && command_of(modules, spec, ret_file, NULL))
+        if (n && command_of(p, modules, spec, ret_file, NULL))
             return true;
         dir += n;
     }
@@ -204,16 +221,6 @@ static char *npx_directory(const struct program_place *p, const struct strlist *
     return cache ? xasprintf("%s/_npx/%.16s", cache, hash) : NULL;
 }
 
-// What was fetched stays in its directory: a link out of it (npx DIRECTORY makes one) is not the package.
-static bool stays_within(const char *file, const char *dir, struct err *err)
-{
-    char real[PATH_MAX], real_dir[PATH_MAX];
-
-    return (realpath(file, real) && realpath(dir, real_dir) && path_within(real, real_dir)) ||
-           err_set(err, ERR_REFUSED, "npx: %s leads out of npm's cache; start its script with node instead",
-                   file);
-}
-
 static bool not_fetched(const struct program_place *p, const struct npx *n, struct err *err)
 {
     AUTO_BUF struct buf options = {0};
@@ -238,14 +245,13 @@ static bool npx_cached(const struct program_place *p, const struct npx *n, bool 
 
     if (!name)
         return not_fetched(p, n, err);
-    if (named)
-        *ret_file = xasprintf("%s/.bin/%s", modules, n->rest[0]);
-    else if (!command_of(modules, name, ret_file, err))
-        return err_prefix(err, "npx");
+    if (!named)
+        return command_of(p, modules, name, ret_file, err) || err_prefix(err, "npx");
+    *ret_file = xasprintf("%s/.bin/%s", modules, n->rest[0]);
     if (access(*ret_file, F_OK) < 0)
-        return err_set(err, ERR_MISSING, "npx: the package has no command %s; %s has all there are",
+        return err_set(err, ERR_MISSING, "npx: the package has no command %s; %s/.bin has all there are",
                        n->rest[0], modules);
-    return stays_within(*ret_file, modules, err);
+    return stays(p, modules, *ret_file, err) || err_prefix(err, "npx");
 }
 
 static bool npx_resolve(const struct program_place *p, char *const *args, struct program *ret,

@@ -85,7 +85,7 @@ static bool add_virtualenv(const struct program_place *p, const char *dir, struc
     if (!root)
         return false;
     add(&ret->reads, root);
-    if (realpath(python, real))
+    if (realpath(python, real) && (!program_astray(p, python, real) || toolchain_known(p->home, real)))
         strlist_take(&ret->toolchains, path_parent(real));
     return true;
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a command line runs, so that it can be read inside and nothing beside it: the set @program.
 //
-//   npx -y @scope/server DIR      a launcher: what it would start, started without it (launchers.c)
-//   server DIR                    the file that PATH has, its package (package.c), and what its #! names
-//   node dist/index.js DIR        an interpreter: its own directory as in @toolchains, and the script's
-//   package python -m server              besides a virtual environment's root, the user's site-packages with
-//   it
+//   npx -y @scope/server DIR   a launcher: what it would start, started without it (launchers.c)
+//   server DIR                 the file that PATH has, its package (package.c), what its #! names
+//   node dist/index.js DIR     an interpreter: its own directory, and the script's package
+//   python -m server           also the user's site-packages with the module
 //
 // Arguments that are not the script are the program's business: a directory named there is not granted.
 // Nothing is executed to find this out, and nothing that is not understood is an error: it grants nothing,
-// and the program says inside what it misses. It is one pass over argv with a dozen calls, as it runs at a
-// start.
+// and the program says inside what it misses. One pass over argv with a dozen calls, as it runs at a start.
 //
 // A link in the workspace may be an earlier run's: were it followed out, the run would read what nobody
-// named. That is an error, as it is in files.read; only what @toolchains knows by name may be led to.
+// named. That is an error, as it is in files.read; only what @toolchains knows by name may be led to. And
+// what a file says about itself (its first line, "bin" in its package.json) may be a hostile package's: an
+// interpreter that it names by a path is granted where PATH or @toolchains has it, and no command leads out
+// of its node_modules.
 #include "policy/program_parts.h"
 
 #include <ctype.h>
@@ -92,9 +93,9 @@ char *program_locate(const struct program_place *p, const char *word)
     }
     for (const char *dir = *word ? p->path_env : NULL; dir && *dir; dir += *dir == ':') {
         size_t n = strcspn(dir, ":");
-        AUTO_FREE char *entry = xstrndup(dir, n), *path = n ? path_normal(entry, word) : NULL;
+        AUTO_FREE char *entry = xstrndup(dir, n), *path = entry[0] == '/' ? path_normal(entry, word) : NULL;
 
-        if (path && path[0] == '/' && is_program(path))
+        if (path && is_program(path))
             return TAKE_PTR(path);
         dir += n;
     }
@@ -108,10 +109,8 @@ static void add_link(struct finder *f, const char *path, const char *real)
 }
 
 // With the workspace above HOME (a client that starts its servers there) it is nobody's in particular.
-static bool astray(const struct finder *f, const char *path, const char *real)
+bool program_astray(const struct program_place *p, const char *path, const char *real)
 {
-    const struct program_place *p = f->place;
-
     return path_within(path, p->workspace) && !path_within(real, p->workspace) && !is_system(real) &&
            !(p->home && path_within(p->home, p->workspace));
 }
@@ -153,7 +152,7 @@ static bool add_script(struct finder *f, const char *word, struct err *err)
 
         if (!realpath(path, real))
             continue;
-        if (astray(f, path, real))
+        if (program_astray(f->place, path, real))
             return refuse_astray(path, real, err);
         add_link(f, path, real);
         package_reads(f->place, real, f->ret);
@@ -193,14 +192,15 @@ static bool add_interpreter(struct finder *f, const char *path, struct err *err)
     if (!realpath(path, real))
         return true;
     real_dir = path_parent(real);
-    if (astray(f, path, real) && !toolchain_known(f->place->home, real_dir))
+    if (program_astray(f->place, path, real) && !toolchain_known(f->place->home, real_dir))
         return refuse_astray(path, real, err);
     mark = path_normal(root, "pyvenv.cfg");
     if (access(mark, F_OK) == 0)
         strlist_add(&f->ret->reads, root);
     else
         strlist_add(&f->ret->toolchains, dir);
-    strlist_add(&f->ret->toolchains, real_dir);
+    if (!strlist_has(&f->ret->toolchains, real_dir))
+        strlist_add(&f->ret->toolchains, real_dir);
     return true;
 }
 
@@ -223,6 +223,16 @@ static char *shebang(const char *file)
     return word ? xstrdup(word) : NULL;
 }
 
+// By its name PATH has it. By a path it is what the file says: a virtual environment's own is in the package.
+static char *named_interpreter(const struct finder *f, const char *word)
+{
+    AUTO_FREE char *found = program_locate(f->place, path_base(word)), *dir = path_parent(word);
+
+    if (found && (!strchr(word, '/') || !strcmp(found, word)))
+        return TAKE_PTR(found);
+    return word[0] == '/' && toolchain_known(f->place->home, dir) ? program_locate(f->place, word) : NULL;
+}
+
 static bool add_file(struct finder *f, const char *path, struct err *err)
 {
     AUTO_FREE char *word = NULL, *interpreter = NULL, *bin = NULL;
@@ -230,12 +240,12 @@ static bool add_file(struct finder *f, const char *path, struct err *err)
 
     if (!realpath(path, real))
         return true;
-    if (astray(f, path, real))
+    if (program_astray(f->place, path, real))
         return refuse_astray(path, real, err);
     add_link(f, path, real);
     package_reads(f->place, real, f->ret);
     word = shebang(real);
-    interpreter = word ? program_locate(f->place, word) : NULL;
+    interpreter = word ? named_interpreter(f, word) : NULL;
     if (!interpreter)
         return true;
     bin = f->place->home ? path_normal(f->place->home, ".local/bin") : NULL;
@@ -267,6 +277,7 @@ bool program_wanted(const struct policy *p)
 // The paths stand as they were found: the sandbox shows what they are and, where one is a link, the link.
 void set_program(struct rule_list *l, const struct rule_like *like, const struct file_place *place)
 {
+    const struct program_place where = {.workspace = place->workspace, .home = place->home};
     const struct program *p = place->program;
     struct file_place tools = *place;
     AUTO_BUF struct buf dirs = {0};
@@ -277,8 +288,10 @@ void set_program(struct rule_list *l, const struct rule_like *like, const struct
     for (size_t i = 0; i < p->reads.n; i++) {
         char real[PATH_MAX];
 
+        if (!realpath(p->reads.items[i], real) || program_astray(&where, p->reads.items[i], real))
+            continue;
         rule_add(l, like, p->reads.items[i]);
-        if (realpath(p->reads.items[i], real) && strcmp(real, p->reads.items[i]) != 0)
+        if (strcmp(real, p->reads.items[i]) != 0)
             rule_add(l, like, real);
     }
     for (size_t i = 0; i < p->toolchains.n; i++)

@@ -12,6 +12,8 @@
 bool words_have(const char *words, const char *word, size_t n);
 // The word as a shell finds it: in PATH, or by its path from the workspace. Owned, not resolved; or NULL.
 char *program_locate(const struct program_place *p, const char *word);
+// The path lies in the workspace, and what it leads to does not.
+bool program_astray(const struct program_place *p, const char *path, const char *real);
 // Adds what belongs to the same package as `file` (links resolved; a file, or a directory to be run).
 void package_reads(const struct program_place *p, const char *file, struct program *ret);
 // Directory `below` and name of the command that a package in `dir` is started by ("bin" in package.json);

@@ -33,6 +33,8 @@ static void within_respects_component_borders(void **state)
     assert_true(path_within("/a", "/a"));
     assert_true(path_within("/a", "/"));
     assert_false(path_within("/ab", "/a"));
+    assert_null(path_below("private/x", "n")); // of relative paths, too: one letter is not the root
+    assert_string_equal(path_below("n/x", "n"), "x");
     assert_string_equal(path_below("/a/b/c", "/a"), "b/c");
 }
 

@@ -491,6 +491,9 @@ static void program_is_what_was_found_for_the_command(void **state)
     assert_int_equal(verdict(&s, "srv/package.json", ACCESS_READ), VERDICT_DENY);
     strlist_addf(&program.reads, "%s/srv", s.home);
     strlist_addf(&program.toolchains, "%s/.foo/bin", s.home);
+    scene_write(&s, "home/other/x", "");
+    scene_link(&s, "../other", "home/work/node_modules"); // an earlier run's
+    strlist_addf(&program.reads, "%s/node_modules", s.workspace);
     {
         struct file_place place = {.workspace = s.workspace, .home = s.home, .program = &program};
 
@@ -502,7 +505,7 @@ static void program_is_what_was_found_for_the_command(void **state)
     explain(&s, "srv/package.json", ACCESS_WRITE, &v);
     assert_int_equal(v.verdict, VERDICT_DENY);
     assert_has(v.rule_text, "files.read: @program");
-    assert_int_equal(verdict(&s, "other", ACCESS_READ), VERDICT_DENY);
+    assert_int_equal(verdict(&s, "other/x", ACCESS_READ), VERDICT_DENY);
     strlist_deinit(&program.reads);
     strlist_deinit(&program.toolchains);
     scene_deinit(&s);
