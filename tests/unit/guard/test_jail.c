@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,6 +58,33 @@ static int executable_memory(void)
 static int signal_parent(void)
 {
     return kill(getppid(), 0) == 0 ? 0 : errno;
+}
+
+static int abort_parent(void)
+{
+    return syscall(SYS_tgkill, getppid(), getppid(), SIGABRT) == 0 ? 0 : errno;
+}
+
+static int limit_parent(void)
+{
+    struct rlimit r;
+
+    return prlimit(getppid(), RLIMIT_CORE, NULL, &r) == 0 ? 0 : errno;
+}
+
+// The kernel would send a signal to that process when something comes on the socket.
+static int own_socket_by_parent(void)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fcntl(fd, F_SETOWN, getppid()) == 0 ? 0 : errno;
+}
+
+static int limit_itself(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_NOFILE, &r) == 0 && setrlimit(RLIMIT_NOFILE, &r) == 0 ? 0 : errno;
 }
 
 static int connect_socket(void)
@@ -121,12 +149,15 @@ static int in_child(attempt_fn *fn, bool jailed)
 static void what_the_guard_does_not_need_fails(void **state UNUSED)
 {
     static attempt_fn *const attempts[] = {open_file,      make_file,         unix_socket,
-                                           netlink_socket, executable_memory, signal_parent};
+                                           netlink_socket, executable_memory, signal_parent,
+                                           abort_parent,   limit_parent,      own_socket_by_parent};
 
+    signal(SIGABRT, SIG_IGN); // of abort_parent, which works without the jail
     for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
         assert_int_equal(in_child(attempts[i], false), 0);
         assert_int_not_equal(in_child(attempts[i], true), 0);
     }
+    signal(SIGABRT, SIG_DFL);
 }
 
 static void what_only_an_intruder_tries_kills(void **state UNUSED)
@@ -142,6 +173,7 @@ static void what_only_an_intruder_tries_kills(void **state UNUSED)
 static void what_the_guard_needs_works(void **state UNUSED)
 {
     assert_int_equal(in_child(connect_socket, true), 0);
+    assert_int_equal(in_child(limit_itself, true), 0);
 }
 
 static int state_is_closed(void)
