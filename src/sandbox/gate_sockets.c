@@ -16,7 +16,8 @@
 #endif
 
 #define BACKLOG 4096
-#define FILTER_MAX (GATE_PORTS_MAX + 40)
+#define ENDPOINT_STEPS 5
+#define FILTER_MAX (GATE_PORTS_MAX + ENDPOINT_STEPS + 40)
 #define SNAP 128 // enough for the addresses and ports of a first packet
 
 static void keep(struct gate *g, enum gate_kind kind, uint16_t port, int fd)
@@ -54,9 +55,10 @@ static bool open_tcp(struct gate *g, int family, enum gate_kind kind, uint16_t p
         return true;
     if (fd < 0)
         return err_sys(err, errno, "cannot open a listener for port %u", port);
-    // Accepted connections inherit both (tcp(7)): small answers leave at once, dead peers are noticed.
+    // Accepted connections inherit the first two (tcp(7)): small answers leave at once, dead peers are
+    // noticed.
     if (!set_on(fd, IPPROTO_TCP, TCP_NODELAY, err) || !set_on(fd, SOL_SOCKET, SO_KEEPALIVE, err) ||
-        !bind_any(fd, family, port, err))
+        !set_on(fd, SOL_SOCKET, SO_REUSEPORT, err) || !bind_any(fd, family, port, err))
         return false;
     if (listen(fd, BACKLOG) < 0)
         return err_sys(err, errno, "cannot listen on port %u in the gate namespace", port);
@@ -114,17 +116,41 @@ static const struct sock_filter filter_head[] = {
     /*23*/ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
 };
 
-static bool takes_port(const struct gate_fd *f)
+// The explicit endpoint's port is taken on the gate's own address alone; the 32 bits there are within the
+// source's address in an IPv6 packet, where they are not the gate's.
+static size_t endpoint_filter(const struct gate *g, struct sock_filter f[ENDPOINT_STEPS])
 {
-    return f->kind == GATE_TCP4 || f->kind == GATE_DNS_TCP4 || f->kind == GATE_PROXY;
+    struct in_addr gate;
+
+    inet_pton(AF_INET, GATE_ADDR4, &gate);
+    for (size_t i = 0; i < g->n; i++)
+        if (g->fds[i].kind == GATE_PROXY) {
+            const struct sock_filter steps[ENDPOINT_STEPS] = {
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, g->fds[i].port, 0, 4),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohl(gate.s_addr), 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, 0),
+                BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
+            };
+
+            memcpy(f, steps, sizeof steps);
+            return ENDPOINT_STEPS;
+        }
+    return 0;
 }
 
-// After the head: one test a port that has a listener, then keep, then drop.
+static bool takes_port(const struct gate_fd *f)
+{
+    return f->kind == GATE_TCP4 || f->kind == GATE_DNS_TCP4;
+}
+
+// After the head: the endpoint, one test a port that has a listener, then keep, then drop.
 static size_t make_filter(const struct gate *g, struct sock_filter f[FILTER_MAX])
 {
     size_t head = ARRAY_LEN(filter_head), ports = 0;
 
     memcpy(f, filter_head, sizeof filter_head);
+    head += endpoint_filter(g, f + head);
     for (size_t i = 0; i < g->n; i++)
         ports += takes_port(&g->fds[i]);
     for (size_t i = 0, k = 0; i < g->n; i++)
@@ -194,8 +220,9 @@ bool gate_sockets_bind_device(const struct gate *g, int ifindex, struct err *err
     return true;
 }
 
-// A transparent listener may have the same port on every address, so the endpoint shares it by binding first
-// to the address alone; the address appears only when the links are up, hence IP_FREEBIND.
+// A transparent listener may have the same port on every address. With SO_REUSEPORT on both they share it,
+// and the kernel prefers the one that is bound to the very address (net/ipv4/inet_hashtables.c). The address
+// appears only when the links are up, hence IP_FREEBIND.
 bool gate_proxy_open(uint16_t port, struct gate *ret, struct err *err)
 {
     AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -205,7 +232,7 @@ bool gate_proxy_open(uint16_t port, struct gate *ret, struct err *err)
         return err_sys(err, errno, "cannot open the explicit proxy's listener");
     inet_pton(AF_INET, GATE_ADDR4, &to.sin_addr);
     if (!set_on(fd, IPPROTO_TCP, TCP_NODELAY, err) || !set_on(fd, SOL_SOCKET, SO_KEEPALIVE, err) ||
-        !set_on(fd, IPPROTO_IP, IP_FREEBIND, err))
+        !set_on(fd, SOL_SOCKET, SO_REUSEPORT, err) || !set_on(fd, IPPROTO_IP, IP_FREEBIND, err))
         return false;
     if (bind(fd, (void *)&to, sizeof to) < 0)
         return err_sys(err, errno, "cannot bind the explicit proxy to " GATE_ADDR4 " port %u", port);

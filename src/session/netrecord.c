@@ -14,11 +14,12 @@ char *netrecord_subject(const json_t *e)
     const char *host = text_of(e, "host"), *address = text_of(e, "address");
     long port = (long)json_integer_value(json_object_get(e, "port"));
     const char *name = host ? host : address ? address : "?", *tls = text_of(e, "tls");
+    const char *open = strchr(name, ':') ? "[" : "", *close = *open ? "]" : "";
 
     if (method)
-        return xasprintf("%s %s://%s:%ld%s", method, tls && strcmp(tls, "none") != 0 ? "https" : "http", name,
-                         port, path ? path : "");
-    return port ? xasprintf("%s:%ld", name, port) : xstrdup(name);
+        return xasprintf("%s %s://%s%s%s:%ld%s", method, tls && strcmp(tls, "none") != 0 ? "https" : "http",
+                         open, name, close, port, path ? path : "");
+    return port ? xasprintf("%s%s%s:%ld", open, name, close, port) : xstrdup(name);
 }
 
 // A connection's first use and every refusal are worth a look; the requests between have what is known from
