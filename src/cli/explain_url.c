@@ -183,6 +183,12 @@ static void print_person(const struct url *u, const struct answered *x, const ch
 
         explain_line("upload", most);
     }
+    if (x->a.verdict == VERDICT_ALLOW && x->a.upload_rate) {
+        AUTO_FREE char *rate = xasprintf("%llu bytes a second of all connections by this rule at most",
+                                         (unsigned long long)x->a.upload_rate);
+
+        explain_line("upload", rate);
+    }
 }
 
 bool explain_url(const struct run_options *o, const struct places *places, struct err *err)

@@ -52,6 +52,7 @@ static json_t *rule_to_json(const struct net_rule *r)
     put(o, "upgrade", json_boolean(r->upgrade));
     put(o, "watch", json_boolean(r->watch));
     put(o, "max_upload", json_integer((json_int_t)r->max_upload));
+    put(o, "upload_rate", json_integer((json_int_t)r->upload_rate));
     put_text(o, "because", r->because);
     put(o, "layer", json_integer(r->from.layer));
     put_text(o, "file", r->from.file);
@@ -138,6 +139,7 @@ bool guard_config_write(const struct policy *p, const struct guard_extras *x, js
             return false;
         json_array_append_new(secrets, o);
     }
+    put(doc, "mode", json_integer(p->network.mode));
     put(doc, "allow", rules_to_json(p->network.allow, p->network.nallow));
     put(doc, "deny", rules_to_json(p->network.deny, p->network.ndeny));
     put(doc, "addresses", items_to_json(&p->network.addresses));
@@ -206,6 +208,7 @@ static void read_rule(const json_t *o, struct net_rule *r)
                            .upgrade = flag_of(o, "upgrade"),
                            .watch = flag_of(o, "watch"),
                            .max_upload = (uint64_t)number_of(o, "max_upload"),
+                           .upload_rate = (uint64_t)number_of(o, "upload_rate"),
                            .because = text_of(o, "because"),
                            .from = {.layer = (enum layer)number_of(o, "layer"),
                                     .file = text_of(o, "file"),
@@ -284,7 +287,8 @@ bool guard_config_read(const char *text, size_t n, struct guard_config *ret, str
         err_set(err, ERR_PROTOCOL, "not an object");
         return err_prefix(err, "guard configuration");
     }
-    c.policy.network.mode = NET_GUARDED;
+    // A run cannot come to have a network that is not guarded.
+    c.policy.network.mode = number_of(c.doc, "mode") == NET_OFF ? NET_OFF : NET_GUARDED;
     c.policy.network.ask = flag_of(c.doc, "ask");
     c.policy.network.scan = flag_of(c.doc, "scan");
     read_items(c.doc, "addresses", &c.policy.network.addresses);

@@ -70,8 +70,10 @@ static void vet(struct dial *d, const struct address *addresses, size_t n)
     d->n = 0;
     for (size_t i = 0; i < n; i++) {
         struct net_answer answer;
+        struct address inner = addresses[i];
 
-        is_own(d, &addresses[i]); // notes it in `own`, which the rules look at
+        address_unwrap(&inner);
+        is_own(d, &inner); // notes it in `own`, which the rules look at
         net_rules_vet(d->dialer->rules, &d->host, &addresses[i], d->port, &d->dialer->own, &answer);
         if (answer.verdict == VERDICT_ALLOW)
             d->addresses[d->n++] = addresses[i];

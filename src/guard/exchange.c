@@ -55,6 +55,20 @@ const struct host *exchange_host(const struct exchange *x, uint16_t *ret_port)
     return &x->host;
 }
 
+bool exchange_question(struct exchange *x, struct net_question *ret, struct net_answer **ret_answer)
+{
+    if (!x->open || x->refused || x->answer.verdict != VERDICT_ALLOW)
+        return false;
+    *ret = (struct net_question){.stage = NET_STAGE_REQUEST,
+                                 .host = &x->host,
+                                 .port = x->port,
+                                 .method = x->req.method,
+                                 .path = x->req.path,
+                                 .upgrade = x->req.upgrade != HTTP1_UPGRADE_NONE};
+    *ret_answer = &x->answer;
+    return true;
+}
+
 // ---- the client's side
 
 void exchange_up_deaf(struct flow *f)
@@ -76,9 +90,25 @@ static void bad_request(struct flow *f)
         flow_linger(f);
         return;
     }
-    x->open = true;
-    x->close = true;
+    if (!x->open) { // a head: what is left of the request before it is not this one's
+        x->host = f->host;
+        x->port = f->port;
+        x->answer = (struct net_answer){.rule = "RFC 9112"};
+    }
+    x->open = x->close = true;
     exchange_refuse(f, x->req.status, x->req.why);
+}
+
+// How much to read from the client: of a head, or of a body as far as the rule's rate lets it.
+static size_t request_room(struct flow *f)
+{
+    const struct exchange *x = f->x;
+
+    if (!x->open)
+        return HEAD_READ;
+    if (x->refused || x->req.framing == HTTP1_NO_BODY)
+        return flow_piece(f);
+    return flow_upload_room(f, &x->answer, flow_piece(f));
 }
 
 // One event of the request parser. False: stop feeding for now.
@@ -89,7 +119,7 @@ static bool request_event(struct flow *f, enum http1_event e, const char *data, 
     switch (e) {
     case HTTP1_HEAD:
         exchange_judge(f);
-        return f->pump == exchange_pump && !f->dead;
+        return f->pump == exchange_pump && !f->dead && request_room(f);
     case HTTP1_BODY:
         return x->refused || (exchange_send_body(f, data, n, false) && f->up.out.len <= flow_piece(f) / 2);
     case HTTP1_END:
@@ -148,15 +178,16 @@ static void client_ended(struct flow *f)
 static bool move_request(struct flow *f)
 {
     struct exchange *x = f->x;
-    size_t n = 0;
+    size_t n = 0, room;
 
-    if (x->req_done || (x->open && f->up.out.len > flow_piece(f) / 2))
+    if (x->req_done || (x->open && f->up.out.len > flow_piece(f) / 2) || !(room = request_room(f)))
         return false;
     if (f->client.in.len || x->pending) {
-        feed_request(f, f->client.in.len ? f->client.in.ptr : "", f->client.in.len);
+        feed_request(f, f->client.in.len ? f->client.in.ptr : "",
+                     f->client.in.len < room ? f->client.in.len : room);
         return !f->dead && f->pump == exchange_pump;
     }
-    switch (stream_read(&f->client, f->g->scratch, x->open ? flow_piece(f) : HEAD_READ, &n)) {
+    switch (stream_read(&f->client, f->g->scratch, room, &n)) {
     case STREAM_OK:
         break;
     case STREAM_AGAIN:
@@ -316,7 +347,7 @@ static void arm(struct flow *f)
     struct exchange *x = f->x;
     size_t high = flow_piece(f) / 2;
 
-    stream_arm(&f->client, !x->req_done && f->up.out.len <= high);
+    stream_arm(&f->client, !x->req_done && f->up.out.len <= high && !f->paced.slot);
     stream_arm(&f->up, (!x->resp_done || !x->req_done) && f->client.out.len <= high);
 }
 
@@ -352,6 +383,7 @@ void exchange_pump(struct flow *f)
             return;
         }
         if (x->upgraded) {
+            f->answer = x->answer; // what the request was permitted by is what holds for the tunnel
             tunnel_relay(f);
             return;
         }

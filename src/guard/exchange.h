@@ -9,6 +9,9 @@
 // f->client carries HTTP from here on; client.in may already hold bytes of it.
 void exchange_begin(struct flow *f);
 void exchange_free(struct exchange *x); // takes NULL
+// The question that the request under way was permitted by, and where its answer is kept. False when there is
+// none, or it was refused or is held. What an upgrade made of a connection is its request's, to the end.
+bool exchange_question(struct exchange *x, struct net_question *ret, struct net_answer **ret_answer);
 // Host of the request under way or last made (the target of an explicit proxy's requests), or NULL.
 const struct host *exchange_host(const struct exchange *x, uint16_t *ret_port);
 

@@ -75,8 +75,10 @@ static bool too_much(struct flow *f)
     return false;
 }
 
-// Replaces placeholders that stand in their place; others stay what they are.
-static bool place_secrets(struct exchange *x, const char *data, size_t n, struct buf *out)
+// Replaces placeholders that stand in their place; others stay what they are. False without room, or with
+// *ret_bare: that secret would go in cleartext.
+static bool place_secrets(struct exchange *x, const char *data, size_t n, struct buf *out,
+                          const struct needle **ret_bare)
 {
     size_t from = 0;
 
@@ -91,9 +93,10 @@ static bool place_secrets(struct exchange *x, const char *data, size_t n, struct
         buf_add(&seen, x->before.ptr, x->before.len);
         buf_add(&seen, data + from, take);
         if (hit) {
-            bool in_place = inject_in_place(&x->places, hit, seen.ptr, seen.len);
+            enum inject_place place = inject_in_place(&x->places, hit, seen.ptr, seen.len);
 
-            if (!buf_add(out, in_place ? hit->other : hit->bytes, hit->len))
+            *ret_bare = place == INJECT_NEEDS_TLS ? hit : NULL;
+            if (*ret_bare || !buf_add(out, place == INJECT_HERE ? hit->other : hit->bytes, hit->len))
                 return false;
             buf_add(&seen, hit->bytes, hit->len);
             take += hit->len;
@@ -114,7 +117,7 @@ static bool send_looked_at(struct flow *f, const char *data, size_t n, bool last
     bool place = x->secrets && x->places.kind != BODY_OTHER;
     AUTO_BUF struct buf scanned = {.cap = 2 * NEEDLES_HELD_MAX}, placed = {.cap = 2 * NEEDLES_HELD_MAX};
     AUTO_BUF struct buf all = {.cap = 2 * NEEDLES_HELD_MAX};
-    const struct needle *hit;
+    const struct needle *hit, *bare = NULL;
 
     if (!needles_pass(f->g->known, &x->req_held, data, n, last, false, &scanned, &hit))
         return false;
@@ -127,7 +130,12 @@ static bool send_looked_at(struct flow *f, const char *data, size_t n, bool last
         return false;
     buf_deinit(&x->place_held);
     n = all.len - (last ? 0 : needles_tail(x->secrets->placed, all.ptr, all.len));
-    return place_secrets(x, all.ptr, n, &placed) && buf_add(&x->place_held, all.ptr + n, all.len - n) &&
+    if (!place_secrets(x, all.ptr, n, &placed, &bare)) {
+        if (bare)
+            exchange_refuse_cleartext(f, bare->name);
+        return false;
+    }
+    return buf_add(&x->place_held, all.ptr + n, all.len - n) &&
            emit(&f->up, x->req_framing, placed.ptr, placed.len);
 }
 
@@ -137,6 +145,7 @@ bool exchange_send_body(struct flow *f, const char *data, size_t n, bool last)
     bool ok;
 
     x->uploaded += n;
+    flow_spend_upload(f, &x->answer, n);
     if (x->answer.max_upload && x->uploaded > x->answer.max_upload)
         return too_much(f);
     if (x->deaf)
@@ -167,10 +176,11 @@ static const char *scrub_field(void *ctx, const char *name, const char *value)
     struct scrubbing *s = ctx;
     struct buf held = {.cap = NEEDLES_HELD_MAX};
     const struct needle *hit;
+    size_t at;
 
-    (void)name;
     s->text.len = 0;
-    if (!needles_pass(s->set->scrub, &held, value, strlen(value), true, true, &s->text, &hit))
+    if (needles_find(s->set->scrub, name, strlen(name), &at) ||
+        !needles_pass(s->set->scrub, &held, value, strlen(value), true, true, &s->text, &hit))
         return NULL;
     return buf_cstr(&s->text);
 }
@@ -178,9 +188,14 @@ static const char *scrub_field(void *ctx, const char *name, const char *value)
 // A coded body cannot be looked into; requests to such hosts ask for none (exchange_request.c).
 static bool is_coded(const struct http1 *p)
 {
-    const char *coding = http1_field(p, "content-encoding");
+    for (size_t i = 0; i < p->nfields && p->framing != HTTP1_NO_BODY; i++) {
+        const char *coding = p->fields[i].value;
 
-    return coding && *coding && strcasecmp(coding, "identity") != 0 && p->framing != HTTP1_NO_BODY;
+        if (strcasecmp(p->fields[i].name, "content-encoding") == 0 && *coding &&
+            strcasecmp(coding, "identity") != 0)
+            return true;
+    }
+    return false;
 }
 
 static bool begin_answer(struct flow *f)

@@ -48,6 +48,9 @@ void exchange_finish(struct flow *f);
 void exchange_judge(struct flow *f); // a request's head is complete
 // Refuses the request with an HTTP answer made from x->answer; `why` replaces its reason.
 void exchange_refuse(struct flow *f, int status, const char *why);
+// A secret that must not go in cleartext is refused rather than left out: the program would get an answer
+// that nobody could explain.
+void exchange_refuse_cleartext(struct flow *f, const char *secret);
 void exchange_up_failed(struct flow *f, const char *why); // f->up is of no more use while a request is open
 
 // exchange_body.c: false when the flow was ended or the request refused.

@@ -65,7 +65,11 @@ void exchange_refuse(struct flow *f, int status, const char *why)
 
 static bool wrong(struct flow *f, int status, const char *why)
 {
-    f->x->answer = (struct net_answer){0};
+    struct net_answer *a = &f->x->answer;
+
+    *a = (struct net_answer){0};
+    memcpy(a->rule, f->answer.rule,
+           sizeof a->rule); // by which the connection was opened; none at the endpoint
     exchange_refuse(f, status, why);
     return false;
 }
@@ -154,6 +158,8 @@ void exchange_judge(struct flow *f)
     bool endpoint = f->via == VIA_ENDPOINT || f->via == VIA_PROXY;
 
     x->open = true;
+    if (endpoint)
+        f->granted = false; // a yes is for one request there, not for the next one's host
     flow_deadline(f, BODY_MS, NULL);
     if (endpoint ? !host_of_proxy_request(f) : !host_of_connection(f))
         return;
@@ -204,13 +210,22 @@ static const struct needle *find_leak(const struct needles *known, const struct 
     return hit ? hit : find_in(known, q->method);
 }
 
-// A secret that must not go in cleartext is refused rather than left out: the program would get an answer
-// that nobody could explain.
+void exchange_refuse_cleartext(struct flow *f, const char *secret)
+{
+    struct exchange *x = f->x;
+    char why[256];
+
+    snprintf(why, sizeof why, "the secret %s is not put into a connection without TLS", secret);
+    snprintf(x->answer.rule, sizeof x->answer.rule, "secrets.%s", secret);
+    snprintf(x->answer.allow_with, sizeof x->answer.allow_with, "secrets.%s.cleartext: true, or https",
+             secret);
+    exchange_refuse(f, 403, why);
+}
+
 static bool refuse_cleartext(struct flow *f)
 {
     struct exchange *x = f->x;
     const char *name = NULL;
-    char why[256];
 
     if (!x->secrets || f->tls == FLOW_TERMINATED)
         return false;
@@ -218,13 +233,9 @@ static bool refuse_cleartext(struct flow *f)
         name = inject_needs_tls(x->secrets, x->req.fields[i].name, x->req.fields[i].value);
     if (!name && x->req.query)
         name = inject_query_needs_tls(x->secrets, x->req.query);
-    if (!name)
-        return false;
-    snprintf(why, sizeof why, "the secret %s is not put into a connection without TLS", name);
-    snprintf(x->answer.rule, sizeof x->answer.rule, "secrets.%s", name);
-    snprintf(x->answer.allow_with, sizeof x->answer.allow_with, "secrets.%s.cleartext: true, or https", name);
-    exchange_refuse(f, 403, why);
-    return true;
+    if (name)
+        exchange_refuse_cleartext(f, name);
+    return name != NULL;
 }
 
 // ---- sending it
@@ -238,9 +249,12 @@ static const char *rewrite_field(void *ctx, const char *name, const char *value)
 {
     struct rewriting *r = ctx;
 
-    // Only an answer that is not compressed can be scrubbed.
-    if (strcasecmp(name, "accept-encoding") == 0)
-        return NULL;
+    static const char *const partial[] = {"accept-encoding", "range", "if-range"};
+
+    // Only an answer that is whole and not compressed can be scrubbed.
+    for (size_t i = 0; i < ARRAY_LEN(partial); i++)
+        if (strcasecmp(name, partial[i]) == 0)
+            return NULL;
     return inject_field(r->set, name, value, &r->text);
 }
 

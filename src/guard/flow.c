@@ -123,6 +123,7 @@ static void flow_stop(struct flow *f, bool reset)
         decide_cancel(f->decision);
     timer_del(&f->timer);
     timer_del(&f->kick);
+    timer_del(&f->paced);
     flow_set_queue(f, NULL);
     (reset ? stream_reset : stream_close)(&f->client);
     stream_close(&f->up);
@@ -250,6 +251,22 @@ enum stream_io flow_read_client(struct flow *f, size_t max)
 size_t flow_piece(const struct flow *f)
 {
     return f->g->flows.n <= FLOWS_FEW ? GUARD_SCRATCH : 16384;
+}
+
+size_t flow_upload_room(struct flow *f, const struct net_answer *a, size_t most)
+{
+    uint64_t wait = 0;
+    size_t room = a->upload_rate ? pace_room(&f->g->paces, a->paced_by, a->upload_rate, most, &wait) : most;
+
+    if (wait)
+        timer_set(&f->g->loop, &f->paced, wait, on_kick, f);
+    return room;
+}
+
+void flow_spend_upload(struct flow *f, const struct net_answer *a, size_t n)
+{
+    if (a->upload_rate)
+        pace_spend(&f->g->paces, a->paced_by, n);
 }
 
 static void pump_linger(struct flow *f)
@@ -424,42 +441,6 @@ void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, i
         flow_target(f, &host, port, VIA_TRANSPARENT);
     } else {
         flow_abort(f);
-    }
-}
-
-// ---- after an update of the rules
-
-static bool still_permitted(struct flow *f)
-{
-    struct net_question q = {.stage = NET_STAGE_CONNECT, .watched = f->g->config.watched};
-    struct net_answer a;
-
-    q.host = f->host.kind == HOST_NONE && f->x ? exchange_host(f->x, &q.port) : &f->host;
-    if (!q.port)
-        q.port = f->port;
-    if (!q.host || q.host->kind == HOST_NONE || f->refused)
-        return true; // nothing decided yet, or refused anyway
-    net_rules_ask(f->g->rules, &q, &a, NULL);
-    if (a.verdict == VERDICT_ALLOW || (a.verdict == VERDICT_ASK && f->granted)) {
-        // From now on by the new rules; a tunnel that would have to be looked into cannot become one.
-        bool blind = f->tls == FLOW_PASSED && a.inspect;
-
-        f->answer = a;
-        f->answer.verdict = VERDICT_ALLOW;
-        return !blind;
-    }
-    flow_record_outcome(f, "denied", q.host, q.port, &a);
-    return false;
-}
-
-void flows_recheck(struct guard *g)
-{
-    struct flow *next;
-
-    for (struct flow *f = g->flows.all; f; f = next) {
-        next = f->next;
-        if (!still_permitted(f))
-            flow_abort(f);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A flow is one connection from inside, with the connection to a server that may belong to it.
 //
-//   accepted ──► sniff ──┬─► TLS hello ──┬─► pass ─────────────► tunnel
+//   accepted ──► sniff ──┬─► TLS hello ──┬─► pass (passed.c) ───► tunnel
 //     │          ▲       │               └─► terminate ─► http
 //     │          │       ├─► http (a loop of requests) ─► upgraded: tunnel
 //     │          │       └─► refused
@@ -72,7 +72,9 @@ struct flow {
     bool told;                // an explicit client has its answer
     bool recorded;            // "connection" is on record
     uint64_t requests, unlisted;
+    uint64_t before_relay; // bytes from the client before those that are relayed
     struct timer timer, kick;
+    struct timer paced; // running while the client is not read because of upload_rate
     uint64_t deadline;
     flow_fn *expired;
     struct hello *hello;
@@ -96,7 +98,7 @@ void flows_init(struct flows *s); // finds `max` by the descriptor limit, which 
 void flows_deinit(struct guard *g);
 // Room for one more, if need be by ending another; false: do not accept now.
 bool flows_make_room(struct guard *g);
-// After an update: ends what the rules no longer permit.
+// After an update: ends what the rules no longer permit (recheck.c).
 void flows_recheck(struct guard *g);
 
 // Takes over fd. `kind` GUARD_PROXY: the endpoint; else transparent, and getsockname tells the target.
@@ -113,6 +115,11 @@ struct flow_queue *flow_idle(struct flow *f);
 enum stream_io flow_read_client(struct flow *f, size_t max);
 // How much to read at once; a source is not read while more than half of it waits on the other side.
 size_t flow_piece(const struct flow *f);
+// How many of `most` bytes of a body or a tunnel may be taken from the client now, as to the rule's
+// upload_rate. When it is 0 the pump runs again as soon as some may. What was taken is spent, also beyond
+// what there was: the next ones wait.
+size_t flow_upload_room(struct flow *f, const struct net_answer *a, size_t most);
+void flow_spend_upload(struct flow *f, const struct net_answer *a, size_t n);
 // Sends what is queued, ends our direction, waits for the client's end or LINGER_MS, and is gone.
 void flow_linger(struct flow *f);
 // The target is known: asks the rules, holds if they say so, refuses or goes on (sniff.c).

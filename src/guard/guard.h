@@ -10,6 +10,7 @@
 #include "guard/flow.h"
 #include "guard/inject.h"
 #include "guard/needles.h"
+#include "guard/pace.h"
 #include "guard/record.h"
 #include "guard/tls.h"
 
@@ -36,6 +37,7 @@ struct guard {
     struct needles *known; // what must not leave; NULL without `scan`
     struct records records;
     struct flows flows;
+    struct paces paces; // of the entries of allow
     struct dnsserve *dns;
     struct {
         uint64_t hash, when;

@@ -18,7 +18,7 @@
 
 enum step { STEP_RECORD = 0, STEP_PAYLOAD, STEP_DONE, STEP_FAILED, STEP_OTHER };
 
-enum { RECORD_HANDSHAKE = 22, MESSAGE_CLIENT_HELLO = 1, RECORD_MAX = 1 << 14 };
+enum { RECORD_HANDSHAKE = 22, MESSAGE_CLIENT_HELLO = 1, MESSAGE_SERVER_HELLO = 2, RECORD_MAX = 1 << 14 };
 enum {
     EXT_SERVER_NAME = 0,
     EXT_ALPN = 16,
@@ -68,6 +68,27 @@ static struct cursor take_vector(struct cursor *c, size_t length_bytes)
 static bool empty(const struct cursor *c)
 {
     return c->bad || c->at == c->end;
+}
+
+// Record head (5), message type and length (4), version (2), then the random that makes it a retry.
+enum hello_answer hello_answer(const uint8_t *p, size_t n)
+{
+    static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                      0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                      0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    size_t at = 11, have = n > at ? n - at : 0;
+
+    if (n && p[0] != RECORD_HANDSHAKE)
+        return HELLO_ANSWER_OTHER;
+    if (n < 6)
+        return HELLO_ANSWER_MORE;
+    if (p[5] != MESSAGE_SERVER_HELLO)
+        return HELLO_ANSWER_OTHER;
+    if ((size_t)(p[3] << 8 | p[4]) < at - 5 + sizeof retry)
+        return HELLO_ANSWER_CUT;
+    if (memcmp(p + at, retry, have < sizeof retry ? have : sizeof retry) != 0)
+        return HELLO_ANSWER_OTHER;
+    return have < sizeof retry ? HELLO_ANSWER_MORE : HELLO_ANSWER_RETRY;
 }
 
 bool hello_sniff(uint8_t first)

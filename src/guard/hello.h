@@ -35,6 +35,15 @@ struct hello {
     struct buf body; // handshake bytes
 };
 
+// The beginning of a server's answer to a ClientHello (RFC 8446 4.1.3, 4.1.4).
+enum hello_answer {
+    HELLO_ANSWER_MORE = 0, // not enough bytes to tell
+    HELLO_ANSWER_RETRY,    // HelloRetryRequest: another ClientHello in the clear follows
+    HELLO_ANSWER_OTHER, // ServerHello, an alert, or no TLS: what follows is not in the clear, or nothing does
+    HELLO_ANSWER_CUT,   // cut into records too small to tell, which no server does
+};
+enum hello_answer hello_answer(const uint8_t *p, size_t n);
+
 bool hello_sniff(uint8_t first); // 22: a handshake record
 void hello_init(struct hello *h);
 void hello_deinit(struct hello *h); // takes a zeroed struct too

@@ -98,7 +98,8 @@ struct http1_rewrite {
     bool close;        // say "Connection: close"
     int peer_minor;    // responses: version of the client's request; 0 gets no chunked coding
     // Replaces a field's value (injects or scrubs a secret): return a string valid until the next call,
-    // `value` to leave it, NULL to drop the field. NULL: leave all.
+    // `value` to leave it, NULL to drop the field. NULL: leave all. For an answer's reason phrase `name` is
+    // "".
     const char *(*value)(void *ctx, const char *name, const char *value);
     void *ctx;
     // A body that is changed on its way (scrubbed, injected) loses its length: LENGTH is written as CHUNKED.

@@ -26,33 +26,25 @@ static const char *const hop_by_hop[] = {
     "proxy-authentication-info",
 };
 
+// Dropped from every request: fields by which proxies and frameworks let it be for another host than it says.
+static const char *const other_hosts[] = {
+    "x-forwarded-host", "x-forwarded-server", "x-original-host", "x-http-host-override",
+    "x-host",           "x-host-override",    "forwarded",
+};
+
 // Dropped where methods or paths are limited: fields by which frameworks and proxies let a request be
-// something else than its first line says.
+// something else than its first line says. A name that ends in "-" stands for all that begin so.
 static const char *const overrides[] = {
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-method",
-    "x-forwarded-method",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-uri",
-    "x-forwarded-uri",
-    "x-forwarded-path",
-    "x-forwarded-prefix",
-    "x-override-url",
-    "x-request-uri",
-    "x-envoy-original-path",
-    "x-forwarded-host",
-    "x-original-host",
-    "x-host",
-    "forwarded",
-    "x-forwarded-server",
+    "x-http-method", "x-http-method-", "x-method-",     "x-original-",   "x-rewrite-",
+    "x-override-",   "x-forwarded-",   "x-request-uri", "x-request-url", "x-envoy-original-",
+    "destination", // of WebDAV's COPY and MOVE: a second path (RFC 4918 10.3)
 };
 
 // CGI and its descendants read "_" as "-" in field names.
 static bool name_like(const char *name, const char *known)
 {
+    const char *start = known;
+
     for (; *name && *known; name++, known++) {
         char c = *name == '_' ? '-' : *name;
 
@@ -61,7 +53,7 @@ static bool name_like(const char *name, const char *known)
         if (c != *known)
             return false;
     }
-    return *name == *known;
+    return !*known && (!*name || (known > start && known[-1] == '-'));
 }
 
 static bool in_list(const char *name, const char *const *list, size_t n)
@@ -113,6 +105,8 @@ static bool carried(const struct http1 *p, const struct http1_rewrite *how, cons
                     bool has_connection)
 {
     if (in_list(name, hop_by_hop, ARRAY_LEN(hop_by_hop)))
+        return false;
+    if (p->state->kind == HTTP1_REQUESTS && in_list(name, other_hosts, ARRAY_LEN(other_hosts)))
         return false;
     if (how->restricted && in_list(name, overrides, ARRAY_LEN(overrides)))
         return false;
@@ -203,6 +197,7 @@ bool http1_write_response(const struct http1 *p, const struct http1_rewrite *how
 {
     enum http1_framing framing = p->framing;
     bool close = how->close, bodiless = framing == HTTP1_NO_BODY;
+    const char *reason = how->value ? how->value(how->ctx, "", p->reason) : p->reason;
 
     if (framing == HTTP1_LENGTH && p->length && how->body_changes)
         framing = HTTP1_CHUNKED;
@@ -212,7 +207,9 @@ bool http1_write_response(const struct http1 *p, const struct http1_rewrite *how
         framing = HTTP1_UNTIL_CLOSE;
         close = true;
     }
-    buf_addf(out, "HTTP/1.1 %03d %s\r\n", p->status_code, p->reason);
+    if (reason && !one_line(reason))
+        return err_set(err, ERR_INPUT, "the answer's reason cannot be written: it has a control byte");
+    buf_addf(out, "HTTP/1.1 %03d %s\r\n", p->status_code, reason ? reason : "");
     if (!write_fields(p, how, out, err))
         return false;
     // HEAD and 304 say how long the body would have been; 1xx and 204 must not (RFC 9110 8.6).

@@ -375,21 +375,27 @@ static bool after_multipart(const struct body_places *b, const char *field, cons
            cut(before, &n, "--") && (!n || cut(before, &n, "\r\n"));
 }
 
-bool inject_in_place(const struct body_places *b, const struct needle *hit, const char *before, size_t n)
+static bool after_field(const struct body_places *b, const char *field, const char *before, size_t n)
 {
-    const struct guard_secret *g = secret_of(b->set, hit);
-
-    if (!g || !g->rule->body || !(b->tls || g->rule->cleartext))
-        return false;
     switch (b->kind) {
     case BODY_FORM:
-        return after_form(g->rule->body, before, n);
+        return after_form(field, before, n);
     case BODY_JSON:
-        return after_json(g->rule->body, before, n);
+        return after_json(field, before, n);
     case BODY_MULTIPART:
-        return after_multipart(b, g->rule->body, before, n);
+        return after_multipart(b, field, before, n);
     case BODY_OTHER:
         break;
     }
     return false;
+}
+
+enum inject_place inject_in_place(const struct body_places *b, const struct needle *hit, const char *before,
+                                  size_t n)
+{
+    const struct guard_secret *g = secret_of(b->set, hit);
+
+    if (!g || !g->rule->body || !after_field(b, g->rule->body, before, n))
+        return INJECT_ELSEWHERE;
+    return b->tls || g->rule->cleartext ? INJECT_HERE : INJECT_NEEDS_TLS;
 }

@@ -47,8 +47,14 @@ struct body_places {
 };
 void inject_body_kind(struct body_places *b, const struct secret_set *set, bool tls,
                       const char *content_type);
+enum inject_place {
+    INJECT_ELSEWHERE = 0, // the placeholder stays what it is
+    INJECT_HERE,
+    INJECT_NEEDS_TLS, // its place, but in cleartext, where this secret must not go
+};
 // Does the secret belong there? `before` are the n bytes ahead of its placeholder (fewer only at the
 // beginning).
-bool inject_in_place(const struct body_places *b, const struct needle *hit, const char *before, size_t n);
+enum inject_place inject_in_place(const struct body_places *b, const struct needle *hit, const char *before,
+                                  size_t n);
 
 #endif

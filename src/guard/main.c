@@ -54,6 +54,7 @@ static void unload(struct guard *g)
     net_rules_free(g->rules);
     secrets_free(g->secrets);
     needles_free(g->known);
+    paces_deinit(&g->paces);
     dns_names_free(g->names);
     guard_config_deinit(&g->config);
     guard_config_deinit(&g->first);

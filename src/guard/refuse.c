@@ -27,14 +27,16 @@ void refuse_http(struct buf *out, const struct refusal *r, bool close, bool head
 {
     AUTO_JSON json_t *o = json_object();
     AUTO_FREE char *body = NULL;
+    const char *const texts[][2] = {{"host", r->host}, {"method", r->method},
+                                    {"path", r->path}, {"reason", r->reason},
+                                    {"rule", r->rule}, {"allow_with", r->allow_with}};
 
-    record_text(o, "host", r->host);
+    // All are there, so that a reader need not ask; those that nothing is known of are empty.
     record_number(o, "port", r->port);
-    record_text(o, "method", r->method);
-    record_text(o, "path", r->path);
-    record_text(o, "reason", r->reason);
-    record_text(o, "rule", r->rule);
-    record_text(o, "allow_with", r->allow_with);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        json_object_set_new_nocheck(o, texts[i][0], json_text(""));
+        record_text(o, texts[i][0], texts[i][1]);
+    }
     body = json_line(o);
     buf_addf(out,
              "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"

@@ -18,6 +18,7 @@ void refuse_http(struct buf *out, const struct refusal *r, bool close, bool head
 enum {
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_ACCESS_DENIED = 49,
+    ALERT_PROTOCOL_VERSION = 70,
     ALERT_INTERNAL_ERROR = 80,
     ALERT_NO_ALPN = 120
 };

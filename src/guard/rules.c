@@ -26,22 +26,27 @@ bool net_entry_port(const struct net_entry *e, uint16_t port, bool deny)
     return false;
 }
 
-bool net_entry_method(const struct net_entry *e, const char *method)
+// Methods have a case (RFC 9110 9.1), and frameworks that turn them into capitals all the same.
+bool net_entry_method(const struct net_entry *e, const char *method, bool deny)
 {
     const struct policy_list *methods = &e->rule->methods;
 
     if (e->reads_only)
         return !strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS");
     for (size_t i = 0; i < methods->n; i++)
-        if (!strcmp(methods->items[i].text, method))
+        if (deny ? !strcasecmp(methods->items[i].text, method) : !strcmp(methods->items[i].text, method))
             return true;
     return methods->n == 0;
 }
 
 bool net_entry_path(const struct net_entry *e, const char *decoded, bool deny)
 {
+    size_t n = strlen(decoded);
+    // Many servers give the same page with a slash at its end and without.
+    AUTO_FREE char *bare = deny && n > 1 && decoded[n - 1] == '/' ? xstrndup(decoded, n - 1) : NULL;
+
     for (size_t i = 0; i < e->npaths; i++)
-        if (urlpath_match(e->paths[i], decoded, deny))
+        if (urlpath_match(e->paths[i], decoded, deny) || (bare && urlpath_match(e->paths[i], bare, deny)))
             return true;
     return e->npaths == 0;
 }
@@ -267,6 +272,7 @@ bool net_rules_make(const struct policy *p, const struct preset_registries *regi
     struct net_rules *r = xcalloc(1, sizeof *r);
 
     r->mode = p->network.mode;
+    r->first = p->network.allow;
     r->ask = asks(p);
     if (!compile_rules(r, p->network.allow, p->network.nallow, false, registries, err) ||
         !compile_rules(r, p->network.deny, p->network.ndeny, true, NULL, err) ||

@@ -44,7 +44,9 @@ struct net_answer {
     bool restricted;            // methods or paths are limited: write requests with http1_rewrite.restricted
     bool upgrade;               // Upgrade may pass
     uint64_t max_upload;        // bytes of one request's body (or of a tunnel); 0: no limit
-    char rule[256];             // "network.allow: *.example.org (bawn.yaml:12)"
+    uint64_t upload_rate; // bytes a second, of everything that this entry of allow lets through; 0: no limit
+    size_t paced_by;      // its place in the policy's allow
+    char rule[256];       // "network.allow: *.example.org (bawn.yaml:12)"
     char reason[320];
     char allow_with[256]; // "--allow evil.test:8080"; "" when no option would
 };

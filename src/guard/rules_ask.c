@@ -93,7 +93,7 @@ static bool deny_applies(struct weighing *w, const struct net_entry *e)
         return true;
     w->deny_inside = true;
     w->deny_entry = e;
-    if (q->stage != NET_STAGE_REQUEST || !net_entry_method(e, q->method))
+    if (q->stage != NET_STAGE_REQUEST || !net_entry_method(e, q->method, true))
         return false;
     if (e->npaths)
         normalise(w);
@@ -200,7 +200,7 @@ static bool is_http(const struct weighing *w, const struct net_entry *e)
 
 static bool admits_method(const struct weighing *w, const struct net_entry *e)
 {
-    return net_entry_method(e, w->q->method);
+    return net_entry_method(e, w->q->method, false);
 }
 
 static bool admits_path(const struct weighing *w, const struct net_entry *e)
@@ -252,17 +252,18 @@ static bool has_secret(const struct weighing *w)
 
 static bool weigh_tls(struct weighing *w)
 {
-    bool inspect = false, pass = false, open = false;
+    bool inspect = false, pass = false, open = false, limited = false;
 
     for (size_t i = 0; i < w->n; i++) {
         inspect |= w->counted[i]->rule->tls == TLS_INSPECT;
         pass |= w->counted[i]->rule->tls == TLS_PASS;
         open |= !net_entry_sees_inside(w->counted[i]);
+        limited |= w->counted[i]->rule->max_upload != 0; // of a request
     }
     pass &= !inspect;
     w->a->restricted = !open || w->deny_inside;
     w->a->inspect_ok = !pass;
-    w->a->inspect = inspect || (!pass && (w->a->restricted || has_secret(w)));
+    w->a->inspect = inspect || (!pass && (w->a->restricted || limited || has_secret(w)));
     if (w->deny_inside && (pass || w->a->protocol == PROTOCOL_TCP)) {
         refuse(w->a, w->deny_entry);
         SAY(w->a->reason,
@@ -317,24 +318,40 @@ static bool weigh_request(struct weighing *w)
     return true;
 }
 
+// Entries of the same pattern add up, so the widest limit of those that admit it holds, and none when one has
+// none.
+static void weigh_uploads(struct weighing *w)
+{
+    bool limited = true, paced = true;
+
+    for (size_t i = 0; i < w->n; i++) {
+        const struct net_rule *rule = w->counted[i]->rule;
+
+        limited &= rule->max_upload != 0;
+        paced &= rule->upload_rate != 0;
+        if (rule->max_upload > w->a->max_upload)
+            w->a->max_upload = rule->max_upload;
+        if (rule->upload_rate > w->a->upload_rate) {
+            w->a->upload_rate = rule->upload_rate;
+            w->a->paced_by = (size_t)(rule - w->r->first);
+        }
+    }
+    if (!limited)
+        w->a->max_upload = 0;
+    if (!paced)
+        w->a->upload_rate = 0;
+}
+
 static void allow(struct weighing *w)
 {
     const struct net_entry *e = w->counted[0];
-    bool limited = true;
 
     w->a->verdict = VERDICT_ALLOW;
     SAY(w->a->rule, "%s", e->text);
     SAY(w->a->reason, "%s", e->rule->because ? e->rule->because : "allowed by policy");
-    for (size_t i = 0; i < w->n; i++) {
-        const struct net_rule *rule = w->counted[i]->rule;
-
-        w->a->upgrade |= rule->upgrade;
-        limited &= rule->max_upload != 0;
-        if (rule->max_upload > w->a->max_upload)
-            w->a->max_upload = rule->max_upload;
-    }
-    if (!limited)
-        w->a->max_upload = 0;
+    for (size_t i = 0; i < w->n; i++)
+        w->a->upgrade |= w->counted[i]->rule->upgrade;
+    weigh_uploads(w);
 }
 
 static bool weigh_mode(struct weighing *w)

@@ -29,7 +29,8 @@ struct secret_hosts {
 
 struct net_rules {
     enum net_mode mode;
-    bool ask; // an unlisted host is asked about
+    const struct net_rule *first; // of the policy's allow
+    bool ask;                     // an unlisted host is asked about
     struct net_entries allow, deny;
     struct secret_hosts *secrets;
     size_t nsecrets;
@@ -42,7 +43,7 @@ struct net_rules {
 
 // Whether an entry admits (allow) or is about (deny) this much of a question.
 bool net_entry_port(const struct net_entry *e, uint16_t port, bool deny);
-bool net_entry_method(const struct net_entry *e, const char *method);
+bool net_entry_method(const struct net_entry *e, const char *method, bool deny);
 bool net_entry_path(const struct net_entry *e, const char *decoded, bool deny);
 bool net_entry_sees_inside(const struct net_entry *e); // has methods or paths
 

@@ -184,21 +184,32 @@ static void refuse_hello(struct flow *f, const char *why, const char *allow_with
     refuse_tls(f, ALERT_ACCESS_DENIED);
 }
 
-static void judge_hello(struct flow *f)
+bool sniff_name_agrees(const struct flow *f, char *why, size_t size)
 {
     const struct hello *h = f->hello;
     bool named = h->sni.kind != HOST_NONE;
+
+    if (named ? host_equal(&h->sni, &f->host) : f->host.kind != HOST_NAME)
+        return true;
+    snprintf(why, size, "the TLS server name (%s) is not the host that the connection was opened to (%s)",
+             named ? h->sni.text : "none", f->host.text);
+    return false;
+}
+
+static void judge_hello(struct flow *f)
+{
+    const struct hello *h = f->hello;
     char why[2 * HOST_TEXT_SIZE + 120];
 
     if (f->refused) {
         refuse_hello(f, NULL, NULL);
         return;
     }
-    if (named ? !host_equal(&h->sni, &f->host) : f->host.kind == HOST_NAME) {
-        snprintf(why, sizeof why,
-                 "the TLS server name (%s) is not the host that the connection was opened to (%s)",
-                 named ? h->sni.text : "none", f->host.text);
+    if (!sniff_name_agrees(f, why, sizeof why)) {
         refuse_hello(f, why, "");
+    } else if (!h->tls12 && !h->tls13) {
+        refuse_flow(f, "the client offers no TLS newer than 1.1", "a client that speaks TLS 1.2 or 1.3");
+        refuse_tls(f, ALERT_PROTOCOL_VERSION);
     } else if (f->answer.inspect || (h->ech && f->answer.inspect_ok)) {
         terminate(f);
     } else if (h->ech) {

@@ -7,6 +7,8 @@
 
 void sniff_endpoint(struct flow *f); // pump: a new connection at the explicit endpoint
 void sniff_target(struct flow *f);   // pump: the target is known; TLS, HTTP, or neither
+// The name in a ClientHello must be the flow's host. False: `why` says how they differ.
+bool sniff_name_agrees(const struct flow *f, char *why, size_t size);
 // An explicit client (CONNECT, SOCKS) waits for its answer; nothing for the others, or when it was told
 // before.
 bool sniff_tell_connected(struct flow *f);

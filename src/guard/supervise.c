@@ -61,6 +61,7 @@ bool supervise_apply(struct guard *g, struct err *err)
     if (!net_rules_make(&g->config.policy, &g->config.registries, &g->rules, err) ||
         !secrets_new(&g->config, &g->secrets, err))
         return false;
+    paces_init(&g->paces, g->config.policy.network.nallow);
     if (g->config.policy.network.scan)
         g->known = make_known(&g->config);
     g->dialer.rules = g->rules;
@@ -126,6 +127,7 @@ static bool update(struct guard *g, struct guard_config *fresh, struct err *err)
         secrets_rebind(g->secrets, &g->first);
     }
     g->config = *fresh;
+    paces_init(&g->paces, g->config.policy.network.nallow);
     flows_recheck(g);
     return true;
 }

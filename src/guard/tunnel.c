@@ -9,30 +9,54 @@
 #include <string.h>
 
 #include "guard/guard.h"
+#include "guard/passed.h"
 #include "guard/refuse.h"
 #include "guard/sniff.h"
 
 #define ROUND (2u << 20) // bytes of one direction before others have their turn
 
-static bool pass_kept(struct stream *from, struct stream *to)
+// What came before the relay began. Of the client's it counts as any other.
+static bool pass_kept(struct flow *f, struct stream *from, struct stream *to)
 {
     bool ok = true;
 
-    if (from->in.len) {
-        ok = stream_send(to, from->in.ptr, from->in.len);
-        buf_deinit(&from->in);
-    }
+    if (!from->in.len || (from == &f->client && !flow_upload_room(f, &f->answer, from->in.len)))
+        return true;
+    if (from == &f->client)
+        flow_spend_upload(f, &f->answer, from->in.len);
+    ok = stream_send(to, from->in.ptr, from->in.len);
+    buf_deinit(&from->in);
     return ok;
+}
+
+static bool over_upload(const struct flow *f)
+{
+    return f->answer.max_upload && f->client.got - f->before_relay > f->answer.max_upload;
+}
+
+// At most this much of the client's is read at once: no byte beyond max_upload is sent, and one more tells
+// that there are more. 0: none now, because of upload_rate.
+static size_t client_piece(struct flow *f)
+{
+    uint64_t used = f->client.got - f->before_relay, most = f->answer.max_upload;
+    size_t piece = flow_upload_room(f, &f->answer, flow_piece(f));
+
+    return !most || most - used >= piece ? piece : (size_t)(most - used) + 1;
+}
+
+static bool is_client(const struct flow *f, const struct stream *s)
+{
+    return s == &f->client;
 }
 
 // False when the connection cannot go on. *more: stopped only to let others have a turn.
 static bool carry(struct flow *f, struct stream *from, struct stream *to, bool *more)
 {
-    size_t done = 0, piece = flow_piece(f);
+    size_t done = 0, piece;
 
-    if (!stream_flush(to) || !pass_kept(from, to))
+    if (over_upload(f) || !stream_flush(to) || !pass_kept(f, from, to))
         return false;
-    while (!to->out.len && !from->eof) {
+    while (!to->out.len && !from->eof && (piece = is_client(f, from) ? client_piece(f) : flow_piece(f))) {
         size_t n = 0;
         enum stream_io io;
 
@@ -43,34 +67,35 @@ static bool carry(struct flow *f, struct stream *from, struct stream *to, bool *
         io = stream_read(from, f->g->scratch, piece, &n);
         if (io == STREAM_AGAIN)
             break;
-        if (io == STREAM_ERROR || (n && !stream_send(to, f->g->scratch, n)))
+        if (io == STREAM_ERROR || over_upload(f) || (n && !stream_send(to, f->g->scratch, n)))
             return false;
         done += n;
+        if (is_client(f, from))
+            flow_spend_upload(f, &f->answer, n);
     }
-    if (from->eof)
+    if (from->eof && !from->in.len)
         stream_shut(to);
     if (done)
         flow_deadline(f, TUNNEL_MS, NULL);
     return true;
 }
 
-static bool within_upload(struct flow *f)
+static void tell_over_upload(struct flow *f)
 {
     char why[128];
 
-    if (!f->answer.max_upload || f->client.got <= f->answer.max_upload)
-        return true;
     snprintf(why, sizeof why, "more than max_upload (%llu bytes) was sent",
              (unsigned long long)f->answer.max_upload);
     refuse_flow(f, why, "");
-    return false;
 }
 
 static void pump_tunnel(struct flow *f)
 {
     bool more = false;
 
-    if (!carry(f, &f->client, &f->up, &more) || !carry(f, &f->up, &f->client, &more) || !within_upload(f)) {
+    if (!carry(f, &f->client, &f->up, &more) || !carry(f, &f->up, &f->client, &more)) {
+        if (over_upload(f))
+            tell_over_upload(f);
         flow_abort(f);
         return;
     }
@@ -78,7 +103,7 @@ static void pump_tunnel(struct flow *f)
         flow_end(f);
         return;
     }
-    stream_arm(&f->client, !f->up.out.len);
+    stream_arm(&f->client, !f->up.out.len && !f->paced.slot);
     stream_arm(&f->up, !f->client.out.len);
     if (more)
         flow_kick(f);
@@ -87,6 +112,7 @@ static void pump_tunnel(struct flow *f)
 void tunnel_relay(struct flow *f)
 {
     f->pump = pump_tunnel;
+    f->before_relay = f->client.got - f->client.in.len;
     flow_set_queue(f, NULL);
     flow_deadline(f, TUNNEL_MS, NULL);
     flow_kick(f);
@@ -103,7 +129,10 @@ static void on_dialled(struct flow *f)
         flow_end(f);
         return;
     }
-    tunnel_relay(f);
+    if (f->tls == FLOW_PASSED)
+        passed_begin(f);
+    else
+        tunnel_relay(f);
 }
 
 void tunnel_begin(struct flow *f)

@@ -56,14 +56,19 @@ static const char *byte_fault(unsigned char c, bool encoded)
 // Compatibility forms (NFKC and "best fit" tables) of separators and dots.
 static const char *look_alike_fault(const char *s, size_t n)
 {
-    static const char forms[][4] = {
+    static const char *const forms[] = {
+        "\xcd\xbe",     // U+037E Greek question mark
         "\xe2\x80\xa4", // U+2024 one dot leader
         "\xe2\x80\xa5", // U+2025 two dot leader
         "\xe2\x81\x84", // U+2044 fraction slash
         "\xe2\x88\x95", // U+2215 division slash
         "\xe2\x88\x96", // U+2216 set minus
+        "\xef\xb8\x94", // U+FE14 presentation form for vertical semicolon
+        "\xef\xb8\xb0", // U+FE30 presentation form for vertical two dot leader
         "\xef\xb9\x92", // U+FE52 small full stop
+        "\xef\xb9\x94", // U+FE54 small semicolon
         "\xef\xb9\xa8", // U+FE68 small reverse solidus
+        "\xef\xb9\xaa", // U+FE6A small percent sign
         "\xef\xbc\x8e", // U+FF0E fullwidth full stop
         "\xef\xbc\x8f", // U+FF0F fullwidth solidus
         "\xef\xbc\x9b", // U+FF1B fullwidth semicolon
@@ -72,7 +77,7 @@ static const char *look_alike_fault(const char *s, size_t n)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        if (memmem(s, n, forms[i], 3))
+        if (memmem(s, n, forms[i], strlen(forms[i])))
             return "a look-alike of a separator";
     return NULL;
 }

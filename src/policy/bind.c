@@ -135,7 +135,8 @@ static struct net_rule *bind_rules(struct arena *a, const struct value *list, si
     struct net_rule *rules = n ? arena_alloc(a, n * sizeof *rules) : NULL, *r = rules;
 
     for (const struct value *v = list ? list->first : NULL; v; v = v->next, r++) {
-        const struct value *ports = value_get(v, "ports"), *upload = value_get(v, "max_upload");
+        const struct value *ports = value_get(v, "ports"), *upload = value_get(v, "max_upload"),
+                           *rate = value_get(v, "upload_rate");
 
         r->host = bind_text(a, v, "host");
         r->preset = bind_text(a, v, "preset");
@@ -146,6 +147,7 @@ static struct net_rule *bind_rules(struct arena *a, const struct value *list, si
         r->upgrade = bind_bool(v, "upgrade");
         r->watch = bind_bool(v, "watch");
         r->max_upload = upload ? measure(upload->schema, upload->text) : 0;
+        r->upload_rate = rate ? measure(rate->schema, rate->text) : 0;
         r->because = bind_text(a, v, "because");
         r->from = v->from;
         r->ports = ports ? arena_alloc(a, value_count(ports) * sizeof *r->ports) : NULL;

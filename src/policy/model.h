@@ -46,8 +46,9 @@ struct net_rule {
     enum net_protocol protocol;
     enum tls_mode tls;
     bool upgrade, watch;
-    uint64_t max_upload; // bytes; 0: no limit
-    char *because;       // or NULL
+    uint64_t max_upload;  // bytes; 0: no limit
+    uint64_t upload_rate; // bytes a second, of all its connections together; 0: no limit
+    char *because;        // or NULL
     struct origin from;
 };
 

@@ -141,11 +141,11 @@ static const struct value *smaller(const struct value *a, const struct value *b)
 }
 
 // `watch` holds when one side wants it; `upgrade` only when both admit it; the stricter look inside; the
-// smaller upload.
+// smaller uploads.
 static void scalars_both(const struct narrow_by *by, const struct value *a, const struct value *b,
                          struct value *out)
 {
-    const struct value *up[2] = {value_get(a, "max_upload"), value_get(b, "max_upload")};
+    static const char *const sizes[] = {"max_upload", "upload_rate"};
     const char *tls = is(a, "tls", "inspect") || is(b, "tls", "inspect") ? "inspect"
                       : is(a, "tls", "pass") && is(b, "tls", "pass")     ? "pass"
                                                                          : NULL;
@@ -156,7 +156,8 @@ static void scalars_both(const struct narrow_by *by, const struct value *a, cons
         scalar_into(by, out, value_get(a, "upgrade"));
     if (is(a, "watch", "true") || is(b, "watch", "true"))
         scalar_into(by, out, is(a, "watch", "true") ? value_get(a, "watch") : value_get(b, "watch"));
-    scalar_into(by, out, smaller(up[0], up[1]));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        scalar_into(by, out, smaller(value_get(a, sizes[i]), value_get(b, sizes[i])));
     scalar_into(by, out, value_get(a, "because") ? value_get(a, "because") : value_get(b, "because"));
 }
 

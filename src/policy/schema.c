@@ -63,6 +63,8 @@ const struct schema_key schema_keys[] = {
      "Allowed only while somebody watches"},
     {"network.allow[].max_upload", TYPE_SIZE, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
      "Most bytes that one request may send"},
+    {"network.allow[].upload_rate", TYPE_SIZE, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "Most bytes a second that all its connections together may send"},
     {"network.allow[].because", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
      "Why; shown with the rule"},
     {"network.deny", TYPE_LIST, TYPE_MAP, NARROW_UNITE, NULL, NULL, NULL, BIND_NONE, 0,

@@ -19,6 +19,7 @@ BUILD = os.environ.get("BUILD", os.path.join(os.path.dirname(os.path.abspath(__f
 YARD = os.path.join(BUILD, "guard_yard")
 GUARD = os.path.join(BUILD, "bawn-guard")
 HTTP, HTTPS, TCP, OTHER = 8080, 8443, 2222, 9999
+RESOLVER = "127.0.0.7"  # nobody, unless a test puts a server there
 NAMES = "open.test sub.open.test methods.test paths.test cred.test ask.test tcp.test small.test up.test pass.test " \
         "wrong.test gone.test"
 
@@ -31,17 +32,22 @@ def enter():
         os.execvp("unshare", ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--net", "--fork",
                               "--kill-child", sys.executable] + sys.argv)
     libc = ctypes.CDLL(None, use_errno=True)
-    with tempfile.NamedTemporaryFile("w", delete=False) as f:
-        f.write("127.0.0.1 localhost\n127.0.0.1 %s\n127.0.0.9 second.test\n192.0.2.77 own.test\n" % NAMES)
-        f.write("169.254.169.254 meta.test\n::ffff:10.0.0.1 mapped.test\n127.0.0.1 loop.test\n")
-        hosts = f.name
-    os.chmod(hosts, 0o644)
-    if libc.mount(hosts.encode(), b"/etc/hosts", None, 4096, None) != 0:
-        raise OSError(ctypes.get_errno(), "cannot cover /etc/hosts")
-    atexit.register(os.unlink, hosts)  # not before: nothing can be mounted over a name that is gone
+
+    def cover(path, text):
+        with tempfile.NamedTemporaryFile("w", delete=False) as f:
+            f.write(text)
+        os.chmod(f.name, 0o644)
+        if libc.mount(f.name.encode(), path.encode(), None, 4096, None) != 0:
+            raise OSError(ctypes.get_errno(), "cannot cover " + path)
+        atexit.register(os.unlink, f.name)  # not before: nothing can be mounted over a name that is gone
+
+    cover("/etc/hosts", "127.0.0.1 localhost\n127.0.0.1 %s\n127.0.0.9 second.test\n192.0.2.77 own.test\n" % NAMES +
+          "169.254.169.254 meta.test\n::ffff:10.0.0.1 mapped.test\n127.0.0.1 loop.test\n")
+    cover(os.path.realpath("/etc/resolv.conf"), "nameserver %s\noptions timeout:1 attempts:1\n" % RESOLVER)
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: UP, RUNNING
-    fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton("192.0.2.77")))
+    for i, own in enumerate(("192.0.2.77", "93.184.216.77")):  # SIOCSIFADDR
+        fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", b"lo:%d" % (i + 1), socket.AF_INET, 0, socket.inet_aton(own)))
 
 
 class Origin:
@@ -49,6 +55,7 @@ class Origin:
 
     def __init__(self, directory):
         self.requests, self.raw, self.lock = [], [], threading.Lock()
+        self.routes = {}  # path: what a test wants sent, as bytes or as a function of (fields, body)
         self.cert, self.key = directory + "/cert.pem", directory + "/key.pem"
         sans = ",".join("DNS:" + n for n in NAMES.split() if n != "wrong.test")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
@@ -127,6 +134,10 @@ class Origin:
 
     def answer(self, c, method, target, fields, body):
         path = target.split("?")[0]
+        if path in self.routes:
+            route = self.routes[path]
+            c.sendall(route(fields, body) if callable(route) else route)
+            return True
         if fields.get("upgrade") == "websocket":
             c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframe")
             while True:
@@ -191,6 +202,7 @@ class Stage:
                 {"host": "own.test", "ports": both}, {"host": "meta.test", "ports": both},
                 {"host": "mapped.test", "ports": both}, {"host": "second.test", "ports": both},
             ],
+            "mode": 1,
             "deny": [{"host": "gone.test"}],
             "addresses": ["127.0.0.1"],
             "ca": [open(self.origin.cert).read()],

@@ -19,6 +19,7 @@ static struct net_rule allow[] = {{.host = (char[]){"*.a.test"},
                                    .upgrade = true,
                                    .watch = true,
                                    .max_upload = UINT64_C(5000000000),
+                                   .upload_rate = 77,
                                    .because = (char[]){"why \xff not"},
                                    .from = {LAYER_WORKSPACE, "bawn.yaml", 7, 5}},
                                   {.preset = (char[]){"dependencies"}}};
@@ -70,7 +71,7 @@ static void what_is_written_is_what_is_read(void **state UNUSED)
     assert_string_equal(r->methods.items[1].text, "HEAD");
     assert_string_equal(r->paths.items[0].text, "/pub/**");
     assert_true(r->protocol == PROTOCOL_TCP && r->tls == TLS_PASS && r->upgrade && r->watch);
-    assert_true(r->max_upload == UINT64_C(5000000000));
+    assert_true(r->max_upload == UINT64_C(5000000000) && r->upload_rate == 77);
     assert_string_equal(r->because, "why \xef\xbf\xbd not");
     assert_string_equal(r->from.file, "bawn.yaml");
     assert_int_equal(r->from.line, 7);

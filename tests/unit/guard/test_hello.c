@@ -145,6 +145,30 @@ static void encrypted_client_hello_shows(void **state)
     hello_deinit(&h);
 }
 
+static void a_retry_shows_in_the_servers_answer(void **state UNUSED)
+{
+    static const uint8_t retry[] = {22,   3,    3,    0,    88,   2,    0,    0,    84,   3,    3,
+                                    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                    0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                    0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    uint8_t other[sizeof retry];
+
+    for (size_t n = 0; n < sizeof retry; n++)
+        assert_int_equal(hello_answer(retry, n), HELLO_ANSWER_MORE);
+    assert_int_equal(hello_answer(retry, sizeof retry), HELLO_ANSWER_RETRY);
+    for (size_t i = 11; i < sizeof retry; i++) {
+        memcpy(other, retry, sizeof other);
+        other[i] ^= 1;
+        assert_int_equal(hello_answer(other, i), HELLO_ANSWER_MORE);
+        assert_int_equal(hello_answer(other, i + 1), HELLO_ANSWER_OTHER);
+    }
+    memcpy(other, retry, sizeof other);
+    other[4] = 37;
+    assert_int_equal(hello_answer(other, 6), HELLO_ANSWER_CUT);
+    assert_int_equal(hello_answer((const uint8_t *)"\x15", 1), HELLO_ANSWER_OTHER);
+    assert_int_equal(hello_answer((const uint8_t *)"\x16\3\3\0\4\x0e", 6), HELLO_ANSWER_OTHER);
+}
+
 static void bad_names_are_refused(void **state)
 {
     struct maker m = {0};
@@ -244,9 +268,13 @@ static void other_protocols_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_fragmentation_reads_the_same), cmocka_unit_test(what_follows_the_hello_is_left),
-        cmocka_unit_test(encrypted_client_hello_shows),     cmocka_unit_test(bad_names_are_refused),
-        cmocka_unit_test(malformed_hellos_are_refused),     cmocka_unit_test(other_protocols_are_told_apart),
+        cmocka_unit_test(any_fragmentation_reads_the_same),
+        cmocka_unit_test(what_follows_the_hello_is_left),
+        cmocka_unit_test(encrypted_client_hello_shows),
+        cmocka_unit_test(a_retry_shows_in_the_servers_answer),
+        cmocka_unit_test(bad_names_are_refused),
+        cmocka_unit_test(malformed_hellos_are_refused),
+        cmocka_unit_test(other_protocols_are_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -337,6 +337,14 @@ static void what_goes_upstream_is_written_anew(void **state)
     assert_rewritten("GET / HTTP/1.1\r\n" HOST "X-HTTP-Method-Override: DELETE\r\nX_HTTP_Method: PUT\r\n"
                      "X-Original-URL: /admin\r\nX-A: b\r\n\r\n",
                      &restricted, "GET / HTTP/1.1\r\nHost: a.test\r\nX-A: b\r\n\r\n");
+    assert_rewritten("MOVE /a HTTP/1.1\r\n" HOST
+                     "Destination: /b\r\nx-rewrite-uri: /c\r\nX_Forwarded_Path: /d\r\n"
+                     "X-Original: e\r\n\r\n",
+                     &restricted, "MOVE /a HTTP/1.1\r\nHost: a.test\r\nX-Original: e\r\n\r\n");
+    assert_rewritten(
+        "MOVE /a HTTP/1.1\r\n" HOST "Destination: /b\r\nX-Forwarded-Host: evil.test\r\n"
+        "Forwarded: host=evil.test\r\nX_Host: evil.test\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n",
+        NULL, "MOVE /a HTTP/1.1\r\nHost: a.test\r\nDestination: /b\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n");
     assert_rewritten("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer_Encoding: x\r\n"
                      "Content_Length: 3\r\nExpect: 100-continue\r\n\r\n0\r\n\r\n",
                      NULL, "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");

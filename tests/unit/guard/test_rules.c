@@ -166,7 +166,7 @@ static void deny_beats_allow(void **state)
     const struct net_rule deny[] = {
         {HOST("evil.x.test"), .because = (char[]){"known bad"}},
         {HOST("ssh.x.test"), PORTS(22)},
-        {HOST("adm.x.test"), .paths = LIST(T("/admin/**"))},
+        {HOST("adm.x.test"), .paths = LIST(T("/admin/**"), T("/one"))},
         {HOST("w.x.test"), .methods = LIST(T("POST"))},
         {HOST("93.184.216.0/24")},
     };
@@ -188,7 +188,11 @@ static void deny_beats_allow(void **state)
     assert_int_equal(sends(r, "adm.x.test", "GET", "/%61dmin/x"), VERDICT_DENY);
     assert_int_equal(sends(r, "adm.x.test", "GET", "/x/../admin/x"), VERDICT_DENY);
     assert_int_equal(sends(r, "w.x.test", "POST", "/"), VERDICT_DENY);
+    assert_int_equal(sends(r, "w.x.test", "post", "/"), VERDICT_DENY);
     assert_int_equal(sends(r, "w.x.test", "GET", "/"), VERDICT_ALLOW);
+    assert_int_equal(sends(r, "adm.x.test", "GET", "/one/"), VERDICT_DENY);
+    assert_int_equal(sends(r, "adm.x.test", "GET", "/one"), VERDICT_DENY);
+    assert_int_equal(sends(r, "adm.x.test", "GET", "/ones"), VERDICT_ALLOW);
     net_rules_free(r);
 }
 
@@ -326,7 +330,7 @@ static void plain_tcp_and_upgrades_and_watching_need_their_word(void **state)
 {
     const struct net_rule allow[] = {
         {HOST("ssh.test"), PORTS(22), .protocol = PROTOCOL_TCP},
-        {HOST("ws.test"), .upgrade = true, .max_upload = 10},
+        {HOST("ws.test"), .upgrade = true, .max_upload = 10, .upload_rate = 5},
         {HOST("watch.test"), .watch = true},
         {HOST("http.test")},
     };
@@ -348,6 +352,7 @@ static void plain_tcp_and_upgrades_and_watching_need_their_word(void **state)
     assert_int_equal(a.verdict, VERDICT_ALLOW);
     assert_true(a.upgrade);
     assert_int_equal(a.max_upload, 10);
+    assert_true(a.inspect && a.upload_rate == 5 && allow[a.paced_by].upload_rate == 5);
     assert_true(host_parse("watch.test", 10, &h, NULL));
     q.upgrade = false;
     net_rules_ask(r, &q, &a, NULL);

@@ -43,7 +43,7 @@ static const struct bad bad[] = {
     {"network:\n  allow:\n    - host: a.org\n      prots: [1]\n",
      "4:7: network.allow[0].prots: unknown key; did you mean \"ports\"? known here: host, preset, ports, "
      "methods, paths, "
-     "protocol, tls, upgrade, watch, max_upload, because"},
+     "protocol, tls, upgrade, watch, max_upload, upload_rate, because"},
     {"limits: {zzzzzzz: 1}\n",
      "1:10: limits.zzzzzzz: unknown key; known here: wall, after_input, cpu, memory, processes, disk, "
      "open_files, output"},

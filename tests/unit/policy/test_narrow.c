@@ -117,6 +117,8 @@ static void rules_meet_where_both_admit(void **state)
         {"{host: a.org, tls: pass}", "{host: a.org, tls: inspect}", "host=a.org tls=inspect"},
         {"{host: a.org, max_upload: 2M}", "{host: a.org, max_upload: 1M}", "host=a.org max_upload=1M"},
         {"{host: a.org, max_upload: 1K}", "{host: a.org}", "host=a.org max_upload=1K"},
+        {"{host: a.org, upload_rate: 2K}", "{host: a.org, upload_rate: 1K}", "host=a.org upload_rate=1K"},
+        {"{host: a.org, upload_rate: none}", "{host: a.org, upload_rate: 1K}", "host=a.org upload_rate=1K"},
         {"{preset: dependencies}", "{preset: dependencies}", "preset=dependencies"},
         {"{preset: dependencies, methods: [GET, POST]}", "{preset: dependencies}",
          "preset=dependencies methods=GET"},
