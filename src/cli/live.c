@@ -96,31 +96,51 @@ static void take_lines(struct live *l)
     }
 }
 
+// What came fills the room for a line: all of it up to the next newline is passed over, and what follows
+// counts again.
+static void too_long(struct live *l)
+{
+    if (!l->skipping)
+        l->note(l->ctx, "--control-fd: a line is longer than 1 MiB and is not taken, the old policy stays");
+    l->skipping = true;
+    l->line.len = 0;
+}
+
+static void take_bytes(struct live *l, const char *bytes, size_t n)
+{
+    const char *end = l->skipping ? memchr(bytes, '\n', n) : NULL;
+
+    if (l->skipping && !end)
+        return;
+    if (end) {
+        l->skipping = false;
+        n -= (size_t)(end + 1 - bytes);
+        bytes = end + 1;
+    }
+    if (!buf_add(&l->line, bytes, n)) {
+        too_long(l);
+        take_bytes(l, bytes, n);
+    } else {
+        take_lines(l);
+    }
+}
+
 static void on_readable(struct watch *w, uint32_t events)
 {
     struct live *l = w->ctx;
-    char *room = buf_reserve(&l->line, 4096);
-    ssize_t n;
+    char bytes[4096];
+    ssize_t n = read(l->fd, bytes, sizeof bytes);
 
     (void)events;
-    if (!room) {
-        l->note(l->ctx, "--control-fd: a line is longer than 1 MiB; no further ones are read");
-        watch_del(&l->watch);
-        return;
-    }
-    n = read(l->fd, room, 4096);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0) {
-        l->line.len += (size_t)n;
-        take_lines(l);
+        take_bytes(l, bytes, (size_t)n);
         return;
     }
     watch_del(&l->watch);
-    if (l->line.len) { // a last line without its newline is one too
-        buf_addc(&l->line, '\n');
-        take_lines(l);
-    }
+    if (l->line.len) // a last line without its newline is one too
+        take_bytes(l, "\n", 1);
 }
 
 bool live_start(struct live *l, struct loop *loop, struct err *err)

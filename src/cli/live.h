@@ -13,6 +13,7 @@
 struct live {
     struct watch watch;
     struct buf line;
+    bool skipping; // the rest of a line that was too long
     int fd;
     struct session *session;
     const struct places *places;

@@ -191,12 +191,18 @@ void session_on_policy_updated(void *ctx, const char *error)
 
 bool session_update(struct session *s, const struct policy *p, struct err *err)
 {
+    static const char *const modes[] = {"off", "guarded", "open"};
+    enum net_mode mode = s->network ? NET_GUARDED : s->options.policy->network.mode;
+
+    // A guarded network can be switched off and on again; a way in or out that the start did not make is not
+    // there.
+    if (s->network ? p->network.mode == NET_OPEN : p->network.mode != mode)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the network is %s in this run; it cannot become %s while it runs", modes[mode],
+                       modes[p->network.mode]);
+    if (s->network && !network_update(s->network, p, err))
+        return false;
     if (p->limits.wall_ms)
         timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
-    if (!s->network)
-        return p->network.mode == NET_OFF ||
-               err_set(err, ERR_UNSUPPORTED,
-                       "the network is %s in this run; it cannot become guarded while it runs",
-                       s->options.policy->network.mode == NET_OPEN ? "open" : "off");
-    return network_update(s->network, p, err);
+    return true;
 }

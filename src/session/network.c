@@ -302,7 +302,12 @@ bool network_listener(struct network *n, uint32_t kind, uint16_t port, int fd, s
 bool network_update(struct network *n, const struct policy *p, struct err *err)
 {
     AUTO_JSON json_t *doc = NULL;
+    struct net_rules *rules;
 
+    // Here already, so that a wrong line is known to be wrong while the old policy still stands.
+    if (!net_rules_make(p, &n->registries, &rules, err))
+        return false;
+    net_rules_free(rules);
     return make_document(n, p, &doc, err) && guard_update(&n->control, doc, err);
 }
 

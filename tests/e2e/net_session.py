@@ -225,36 +225,125 @@ def a_host_socket_is_let_in_by_path(yard):
 # --- live policy ------------------------------------------------------------------------------------------------------------
 
 
+class LiveRun:
+    """A run that makes one request each time it is told to, and the descriptor that its policy changes by."""
+
+    def __init__(self, yard, stage, allow, *options):
+        line = "while read go; do curl -sS -m 8 -o /dev/null -w '%%{http_code}\\n' http://%s/live 2>/dev/null; done" % HOST
+        ours, self.theirs = os.pipe()
+        self.p = subprocess.Popen([yard.binary, "run", "-p", stage.policy(allow), *options, "--control-fd", str(ours), "--", "sh", "-c", line],
+                                  cwd=yard.workspace, env=yard.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[ours])
+        os.close(ours)
+
+    def write(self, text):
+        os.write(self.theirs, text.encode() if isinstance(text, str) else text)
+
+    def update(self, network):
+        self.write(json.dumps({"network": network}) + "\n")
+        time.sleep(0.5)
+
+    def request(self):
+        self.p.stdin.write(b"go\n")
+        self.p.stdin.flush()
+        return self.p.stdout.readline().strip().decode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.stdin.close()
+        self.err = self.p.stderr.read().decode()
+        self.p.wait()
+        os.close(self.theirs)
+
+
+def network_of(stage, allow, **more):
+    return dict({"mode": "guarded", "ask": False, "ca": [stage.ca], "addresses": [ADDRESS], "allow": allow}, **more)
+
+
 @test
 def a_host_is_added_and_taken_away_while_it_runs(yard):
     need("curl")
     with Stage(yard, HOST) as stage:
-        ours, theirs = os.pipe()
-        line = "for i in 1 2 3; do read go; curl -sS -o /dev/null -w '%%{http_code}\\n' http://%s/live; done" % HOST
-        p = subprocess.Popen([yard.binary, "run", "-p", stage.policy([{"host": "nobody.stage.test"}]), "--control-fd", str(ours), "--", "sh", "-c", line],
-                             cwd=yard.workspace, env=yard.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[ours])
-        os.close(ours)
+        nobody, host = [{"host": "nobody.stage.test"}], [{"host": HOST}]
+        with LiveRun(yard, stage, nobody) as run:
+            got = [run.request()]
+            for allow in (host, nobody):
+                run.update(network_of(stage, allow))
+                got.append(run.request())
+        check(got[0] == "000", "before: %s" % got)
+        check(got[1] == "200", "added: %s %s" % (got, run.err))
+        check(got[2] in ("403", "000"), "taken away: %s %s" % (got, run.err))
 
-        def step(update):
-            if update is not None:
-                os.write(theirs, (json.dumps(update) + "\n").encode())
-                time.sleep(0.5)
-            p.stdin.write(b"go\n")
-            p.stdin.flush()
-            return p.stdout.readline().strip()
 
-        network = {"mode": "guarded", "ask": False, "ca": [stage.ca], "addresses": [ADDRESS]}
-        try:
-            got = [step(None), step({"network": dict(network, allow=[{"host": HOST}])}),
-                   step({"network": dict(network, allow=[{"host": "nobody.stage.test"}])})]
-        finally:
-            p.stdin.close()
-            err = p.stderr.read().decode()
-            p.wait()
-            os.close(theirs)
-        check(got[0] == b"000", "before: %s" % got)
-        check(got[1] == b"200", "added: %s %s" % (got, err))
-        check(got[2] in (b"403", b"000"), "taken away: %s %s" % (got, err))
+@test
+def the_network_is_switched_off_and_on_again_and_never_opened(yard):
+    need("curl")
+    with Stage(yard, HOST) as stage:
+        host = [{"host": HOST}]
+        with LiveRun(yard, stage, host) as run:
+            got = [run.request()]
+            for network in ({"mode": "off"}, network_of(stage, host), {"mode": "open"}):
+                run.update(network)
+                got.append(run.request())
+            run.update(network_of(stage, [], mode="off"))
+            got.append(run.request())
+        check(got == ["200", "000", "200", "200", "000"], "off, on, open (which is not taken), off: %s %s" % (got, run.err))
+        check("cannot become open" in run.err, "the line that is not taken is not told of: " + run.err)
+
+
+@test
+def a_wrong_line_changes_nothing_and_the_next_one_is_taken(yard):
+    """Wrong in itself, wrong in its rules, garbage, and longer than a line may be."""
+    need("curl")
+    with Stage(yard, HOST) as stage:
+        host, wrong = [{"host": HOST}], [{"host": "nobody.stage.test", "protocol": "tcp", "methods": ["GET"]}]
+        lines = ["{\n", "[1]\n", '{"files": {}}\n', "\0\xff{}\n", json.dumps({"network": network_of(stage, wrong)}) + "\n",
+                 '{"limits": {"wall": "1h"}}\n', '{"network": "' + "x" * 1200000 + '"}\n']
+        with LiveRun(yard, stage, host) as run:
+            got = [run.request()]
+            for line in lines:
+                run.write(line[:7])
+                run.write(line[7:])
+                time.sleep(0.3)
+                got.append(run.request())
+            run.update(network_of(stage, [{"host": "nobody.stage.test"}]))
+            got.append(run.request())
+        check(got == ["200"] * (1 + len(lines)) + ["000"], "%s %s" % (got, run.err))
+        check(run.err.count("the old policy stays") == len(lines) - 1, "not each wrong line is told of: " + run.err)
+
+
+@test
+def the_endpoints_port_is_a_port_like_others_elsewhere(yard):
+    """3128 is the explicit endpoint's on one address; anywhere else it is refused on record, and a rule may name it."""
+    need("curl")
+    with Stage(yard, HOST) as stage:
+        stage.serve(3128, None)
+        line = "curl -sS -m 8 http://%s:3128/there; curl -sS -m 8 -x http://192.0.2.1:3128 http://%s/through" % (HOST, HOST)
+        r = yard.run(line, "-p", stage.policy([{"host": HOST}]))
+        check([l for l in stage.records("refused-port") if l["subject"] == HOST + ":3128"], "no record: %s" % stage.records(), r)
+        check(stage.arrived("/through") and not stage.arrived("/there"), "what arrived: %s" % stage.requests, r)
+        check(not [l for l in stage.records("refused-port") if "192.0.2.1" in l["subject"]], "the endpoint itself is called refused", r)
+        r = yard.run(line, "-p", stage.policy([{"host": HOST, "ports": [80, 3128]}]))
+        check(r.rc == 0 and stage.arrived("/there"), "a rule that names 3128", r)
+
+
+@test
+def a_guard_that_is_killed_takes_the_network_with_it_and_the_run_is_told(yard):
+    need("curl")
+    with Stage(yard, HOST) as stage:
+        with LiveRun(yard, stage, [{"host": HOST}]) as run:
+            got = [run.request()]
+            task = "/proc/%d/task/%d/children" % (run.p.pid, run.p.pid)
+            for pid in open(task).read().split():
+                if open("/proc/%s/comm" % pid).read() == "bawn-guard\n":
+                    os.kill(int(pid), 9)
+            got.append(run.request())
+            run.update(network_of(stage, [{"host": HOST}]))
+            got.append(run.request())
+        check(got == ["200", "000", "000"], "with, without, and after an update: %s %s" % (got, run.err))
+        check("the network guard is gone" in run.err, "the person is not told: " + run.err)
+        check(any("guard is gone" in l["subject"] for l in stage.records()), "it is not on record: %s" % stage.records())
 
 
 # --- explain ----------------------------------------------------------------------------------------------------------------
