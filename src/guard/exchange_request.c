@@ -161,15 +161,17 @@ void exchange_judge(struct flow *f)
     if (endpoint)
         f->granted = false; // a yes is for one request there, not for the next one's host
     flow_deadline(f, BODY_MS, NULL);
+    if (f->refused) { // before a look at what the request says: that is why
+        x->host = f->host;
+        x->port = f->port;
+        x->answer = f->answer;
+        exchange_refuse(f, 403, NULL);
+        return;
+    }
     if (endpoint ? !host_of_proxy_request(f) : !host_of_connection(f))
         return;
     if (x->req.form == HTTP1_AUTHORITY) {
         flow_target(f, &x->host, x->port, VIA_CONNECT);
-        return;
-    }
-    if (f->refused) {
-        x->answer = f->answer;
-        exchange_refuse(f, 403, NULL);
         return;
     }
     q.host = &x->host;

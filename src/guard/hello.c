@@ -133,19 +133,6 @@ static bool read_server_name(struct hello *h, struct cursor ext)
     return false;
 }
 
-static void note_protocol(struct hello *h, const uint8_t *p, size_t n)
-{
-    h->h2 |= n == 2 && !memcmp(p, "h2", 2);
-    h->http11 |= n == 8 && !memcmp(p, "http/1.1", 8);
-    if (h->nalpn == HELLO_ALPN_MAX || n >= sizeof h->alpn[0])
-        return;
-    for (size_t i = 0; i < n; i++)
-        if (p[i] < 0x21 || p[i] > 0x7e)
-            return;
-    memcpy(h->alpn[h->nalpn], p, n);
-    h->alpn[h->nalpn++][n] = '\0';
-}
-
 static bool read_alpn(struct hello *h, struct cursor ext)
 {
     struct cursor list = take_vector(&ext, 2);
@@ -157,7 +144,8 @@ static bool read_alpn(struct hello *h, struct cursor ext)
 
         if (list.bad || empty(&name))
             return fail(h, "its ALPN is malformed");
-        note_protocol(h, name.at, (size_t)(name.end - name.at));
+        h->alpn = true;
+        h->http11 |= name.end - name.at == 8 && !memcmp(name.at, "http/1.1", 8);
     }
     return true;
 }

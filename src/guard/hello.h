@@ -10,7 +10,6 @@
 
 #define HELLO_MAX (32u << 10)     // longest ClientHello taken
 #define HELLO_RAW_MAX (64u << 10) // with its record headers
-#define HELLO_ALPN_MAX 8u
 
 enum hello_event {
     HELLO_ERROR = 0, // see why
@@ -20,10 +19,8 @@ enum hello_event {
 };
 
 struct hello {
-    struct host sni; // HOST_NONE without server_name; an address literal there is kept as HOST_ADDRESS
-    char alpn[HELLO_ALPN_MAX][32]; // first ones; longer or binary names are left out
-    size_t nalpn;
-    bool h2, http11; // offered by ALPN
+    struct host sni;   // HOST_NONE without server_name; an address literal there is kept as HOST_ADDRESS
+    bool alpn, http11; // protocols are offered; that one is among them
     bool tls12, tls13;
     bool ech;   // an encrypted_client_hello extension is there, real or GREASE
     size_t raw; // bytes fed so far that belong to the hello's records

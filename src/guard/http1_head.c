@@ -13,7 +13,7 @@
 struct facts { // what the fields said, before it is weighed
     const char *length, *coding, *host, *upgrade, *expect;
     size_t lengths, codings, hosts, upgrades;
-    bool close, keep_alive, connection_upgrade;
+    bool close, connection_upgrade;
 };
 
 static bool is_token(const char *s, size_t n)
@@ -220,7 +220,6 @@ static void connection_token(void *ctx, const char *token, size_t n)
     struct facts *f = ctx;
 
     f->close |= http1_token_is(token, n, "close");
-    f->keep_alive |= http1_token_is(token, n, "keep-alive");
     f->connection_upgrade |= http1_token_is(token, n, "upgrade");
 }
 

@@ -18,7 +18,6 @@ struct listener {
     struct guard *g;
     struct watch watch;
     int fd, kind;
-    uint16_t port;
     bool paused;
 };
 
@@ -63,7 +62,7 @@ static void on_refused(struct watch *w, uint32_t events)
     refused_read(l->g, l->fd);
 }
 
-bool listener_add(struct guard *g, int kind, uint16_t port, int fd, struct err *err)
+bool listener_add(struct guard *g, int kind, int fd, struct err *err)
 {
     static watch_fn *const handlers[] = {
         [GUARD_TCP4] = on_connection,   [GUARD_TCP6] = on_connection,     [GUARD_DNS_UDP4] = on_datagram,
@@ -80,7 +79,6 @@ bool listener_add(struct guard *g, int kind, uint16_t port, int fd, struct err *
     l->g = g;
     l->fd = fd;
     l->kind = kind;
-    l->port = port;
     if (!fd_set_nonblock(fd, true) || !watch_add(&g->loop, &l->watch, fd, EPOLLIN, handlers[kind], l, err)) {
         close(fd);
         free(l);

@@ -10,7 +10,7 @@
 struct guard;
 
 // Takes over fd; `kind` is an enum guard_listener_kind.
-MUST_USE bool listener_add(struct guard *g, int kind, uint16_t port, int fd, struct err *err);
+MUST_USE bool listener_add(struct guard *g, int kind, int fd, struct err *err);
 void listeners_free(struct guard *g);
 // There is room for connections again; does nothing when none was left waiting.
 void listeners_resume(struct guard *g);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// upload_rate: how fast what one entry of allow lets through may leave. A bucket an entry, shared by all its connections;
-// it holds what may be sent within a second. It goes below zero by the bytes that came together with a head.
+// upload_rate: how fast what one entry of allow lets through may leave. A bucket an entry, shared by all its
+// connections; it holds what may be sent within a second. It goes below zero by the bytes that came together
+// with a head.
 #ifndef BAWN_GUARD_PACE_H
 #define BAWN_GUARD_PACE_H
 

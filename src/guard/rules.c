@@ -322,24 +322,8 @@ bool net_rules_secret(const struct net_rules *r, size_t secret, const struct hos
     return false;
 }
 
-// Risks: for a reader of the policy, in the order of the entries.
-
-static bool accepts_uploads(const struct net_rule *rule)
-{
-    static const char *const reads[] = {"GET", "HEAD", "OPTIONS"};
-
-    if (!rule->methods.n)
-        return !rule->preset;
-    for (size_t i = 0; i < rule->methods.n; i++) {
-        bool read = false;
-
-        for (size_t j = 0; j < ARRAY_LEN(reads); j++)
-            read |= !strcmp(rule->methods.items[i].text, reads[j]);
-        if (!read)
-            return true;
-    }
-    return false;
-}
+// Risks that take the classes of addresses to see, for a reader of the policy; the others are the policy's
+// own (policy/risks.c).
 
 static void risk(struct buf *ret, const struct net_rule *rule, const char *what)
 {
@@ -362,49 +346,13 @@ static void address_risks(const struct net_rule *rule, struct buf *ret)
         risk(ret, rule, "a wide range of addresses");
 }
 
-static void rule_risks(const struct net_rule *rule, struct buf *ret)
-{
-    struct host_pattern p = {0};
-
-    if (rule->host && host_pattern_parse(rule->host, &p, NULL)) {
-        if (p.kind == PATTERN_ANY)
-            risk(ret, rule, "every host there is");
-        else if (p.kind == PATTERN_SUBDOMAINS || p.kind == PATTERN_TREE)
-            risk(ret, rule, "any subdomain: whoever can make one, or its DNS records, can be reached");
-    }
-    address_risks(rule, ret);
-    if (rule->protocol == PROTOCOL_TCP)
-        risk(ret, rule, "plain TCP: what is sent is not seen");
-    else if (rule->tls == TLS_PASS)
-        risk(ret, rule, "tls: pass: requests are not seen, anything can be sent");
-    else if (accepts_uploads(rule))
-        risk(ret, rule,
-             rule->preset
-                 ? "a preset with methods that upload: several of its hosts take uploads from anybody"
-             : rule->methods.n ? "takes uploads"
-                               : "all methods: takes uploads; `methods: [GET, HEAD]` would only read");
-}
-
-static void each_rule(const struct net_rules *r, void (*risks)(const struct net_rule *rule, struct buf *ret),
-                      struct buf *ret)
+void net_rules_address_risks(const struct net_rules *r, struct buf *ret)
 {
     const struct net_rule *last = NULL;
 
-    for (size_t i = 0; i < r->allow.n; i++) {
+    for (size_t i = 0; i < r->allow.n; i++) { // a preset's entries have one rule
         if (r->allow.items[i].rule != last)
-            risks(r->allow.items[i].rule, ret);
+            address_risks(r->allow.items[i].rule, ret);
         last = r->allow.items[i].rule;
     }
-}
-
-void net_rules_address_risks(const struct net_rules *r, struct buf *ret)
-{
-    each_rule(r, address_risks, ret);
-}
-
-void net_rules_risks(const struct net_rules *r, struct buf *ret)
-{
-    if (r->mode == NET_OPEN)
-        buf_adds(ret, "network.mode: open: everything can be reached and sent anywhere\n");
-    each_rule(r, rule_risks, ret);
 }

@@ -66,9 +66,8 @@ bool net_rules_secret(const struct net_rules *r, size_t secret, const struct hos
 
 // Ports that listeners are needed for, sorted: those that allow names, and always 80 and 443.
 size_t net_rules_ports(const struct net_rules *r, const uint16_t **ret);
-// Of these, what takes the classes of addresses to see: ranges, and addresses of this machine's surroundings.
+// One line each for what a reader of the policy should know of its addresses: wide ranges, and this machine's
+// own surroundings. The other risks are told where the policy is read.
 void net_rules_address_risks(const struct net_rules *r, struct buf *ret);
-// One line each for what a reader of the policy should know: uploads, wildcards, unrestricted methods …
-void net_rules_risks(const struct net_rules *r, struct buf *ret);
 
 #endif

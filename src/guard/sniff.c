@@ -159,7 +159,7 @@ static void terminate(struct flow *f)
 {
     struct err err = {0};
 
-    if (!f->hello->http11 && f->hello->nalpn) {
+    if (f->hello->alpn && !f->hello->http11) {
         refuse_flow(
             f,
             "the client offers only HTTP/2, and this connection must be looked into, which is done for "

@@ -152,7 +152,7 @@ static bool on_listeners(struct guard *g, struct packet *p, struct err *err)
         return err_set(err, ERR_PROTOCOL, "listeners: %zu bytes for %zu descriptors", p->n, p->nfds);
     for (size_t i = 0; i < p->nfds; i++) {
         memcpy(&l, p->payload + i * sizeof l, sizeof l);
-        if (!listener_add(g, l.kind, l.port, TAKE_FD(p->fds[i]), err))
+        if (!listener_add(g, l.kind, TAKE_FD(p->fds[i]), err))
             return false;
     }
     return true;

@@ -260,7 +260,7 @@ done([who[0], text(a[-4:]), text(b[-4:]), who6[0], text(c[-4:])])''')
         code = 'done([ask("127.0.0.1", HTTP)[1][:20], ask("203.0.113.9", HTTP)[0], raw("203.0.113.9", HTTP, b"GET / HTTP/1.1\\r\\nHost: open.test:8080\\r\\n\\r\\n")[:12]])'
         r, _ = self.inside(code)
         self.assertIn("Refused", r[0])  # that is the sandbox's own loopback
-        self.assertEqual(r[1:], [403, "HTTP/1.1 421"])
+        self.assertEqual(r[1:], [403, "HTTP/1.1 403"])
 
 
 class Tcp(Case):

@@ -421,7 +421,7 @@ class Refusals(Case):
         r, records = self.inside(r'''q = b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n"
 done([raw("open.test", HTTP, b"GET /fine HTTP/1.1\r\nHost: open.test:8080\r\n\r\nGET / HTTP/1.1\r\nX : y\r\n\r\n").split("\r\n\r\n")[-1], raw("open.test", HTTP, q % b"a b").split("\r\n\r\n")[1],
   raw("open.test", HTTP, q % b"evil.test").split("\r\n\r\n")[1], raw("methods.test", HTTP, b"PUT /p?q HTTP/1.1\r\nHost: methods.test:8080\r\nContent-Length: 0\r\n\r\n").split("\r\n\r\n")[1],
-  raw("203.0.113.9", HTTP, q % b"203.0.113.9").split("\r\n\r\n")[1], raw(*PROXY, b"CONNECT evil.test:443 HTTP/1.1\r\n\r\n").split("\r\n\r\n")[1],
+  raw("203.0.113.9", HTTP, q % b"open.test").split("\r\n\r\n")[1], raw(*PROXY, b"CONNECT evil.test:443 HTTP/1.1\r\n\r\n").split("\r\n\r\n")[1],
   raw(*PROXY, q % b"x").split("\r\n\r\n")[1]])''')
         for body in r:
             self.assertEqual(set(json.loads(body)), self.FIELDS, body)
@@ -431,6 +431,7 @@ done([raw("open.test", HTTP, b"GET /fine HTTP/1.1\r\nHost: open.test:8080\r\n\r\
         self.assertEqual((connect["host"], connect["method"], connect["port"]), ("evil.test", "CONNECT", 443))
         self.assertNotIn("network.allow", first["rule"], "the rule of the request before it")
         self.assertEqual((fourth["path"], fourth["method"]), ("/p", "PUT"))
+        self.assertEqual(fifth["allow_with"], "--allow 203.0.113.9:8080", "the rule that refuses counts, not what the request says")
         for body in r[:6]:
             b = json.loads(body)
             self.assertTrue(any(d["reason"] == b["reason"] and d.get("host", "") == b["host"] for d in self.events(records, "denied")), b)
