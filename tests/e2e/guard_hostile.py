@@ -180,6 +180,74 @@ done([a[0], a[-1]])''')
         self.assertIn("1.1", self.events(records, "denied")[0]["reason"])
 
 
+class Smuggling(Case):
+    """Requests that two readers may take for different ones. What arrives is one request at a time, in a form that has one
+    meaning, and never the one that was hidden inside; or nothing arrives."""
+    HEAD = b"Host: open.test:8080\r\n"
+    HIDDEN = b"GET /HIDDEN HTTP/1.1\r\nHost: evil.test\r\n\r\n"
+
+    def requests(self):
+        hidden, head, n = self.HIDDEN, self.HEAD, b"%d" % len(self.HIDDEN)
+        chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden)
+        lines = [b"Transfer-Encoding: chunked", b"Transfer-Encoding : chunked", b"Transfer-Encoding:\tchunked", b"Transfer-Encoding: xchunked", b"Transfer-Encoding: chunked, identity",
+                 b"Transfer-Encoding: identity, chunked", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"transfer-encoding: CHUNKED", b"Transfer-Encoding: \x0bchunked",
+                 b"Transfer-Encoding:\r\n chunked", b"X: y\r\n Transfer-Encoding: chunked", b"X: y\nTransfer-Encoding: chunked", b"X: y\rTransfer-Encoding: chunked", b"Transfer_Encoding: chunked",
+                 b"\0Transfer-Encoding: chunked", b"Transfer-Encoding: \"chunked\"", b"Transfer-Encoding: chunked;q=1", b": x\r\nTransfer-Encoding: chunked", b"Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked"]
+        for line in lines:
+            yield b"POST /a HTTP/1.1\r\n" + head + line + b"\r\nContent-Length: " + n + b"\r\n\r\n0\r\n\r\n" + hidden
+            yield b"POST /a HTTP/1.1\r\n" + head + line + b"\r\n\r\n0\r\n\r\n"
+        for length in (b"+" + n, n + b", 0", b"0" + n, b"0x10", b"-1", b"", n + b"\r\nContent-Length: 0", b"0\r\nContent-Length: " + n, n + b"\r\nContent_Length: 0", b"99999999999999999999", n + b";", b"1 " + n):
+            yield b"POST /a HTTP/1.1\r\n" + head + b"Content-Length: " + length + b"\r\n\r\n" + hidden
+        for size in (b"0x%x" % len(hidden), b"+%x" % len(hidden), b"%x " % len(hidden), b"%x;a=\"\r\n\"" % len(hidden), b"%x;a\nb" % len(hidden), b"", b"-1", b"fffffffffffffffff", b"%x\x0b" % len(hidden)):
+            yield b"POST /a HTTP/1.1\r\n" + head + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + hidden + b"\r\n0\r\n\r\n"
+        yield b"POST /a HTTP/1.1\r\n" + head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nHost: evil.test\r\nContent-Length: 5\r\n\r\n"
+        yield b"POST /a HTTP/1.1\r\n" + head + b"Transfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n"
+        yield b"POST /a HTTP/1.0\r\n" + head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk
+        for method in (b"GET", b"HEAD", b"TRACE", b"get", b"OPTIONS", b"DELETE"):
+            yield method + b" /a HTTP/1.1\r\n" + head + b"Content-Length: " + n + b"\r\n\r\n" + hidden
+            yield method + b" /a HTTP/1.1\r\n" + head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk
+        for first in (b"GET /a HTTP/1.1\r\nHost: evil.test\r\n", b"GET /a HTTP/1.1\r\n" + head + b"Host: evil.test\r\n", b"GET http://evil.test/ HTTP/1.1\r\n" + head, b"GET /a HTTP/1.1\r\n",
+                      b"GET http://open.test:8080@evil.test/ HTTP/1.1\r\n" + head, b"GET /a HTTP/1.1\r\nHost: open.test:8080, evil.test\r\n", b"GET /a HTTP/1.1\r\nHost : open.test:8080\r\n",
+                      b"GET /a HTTP/1.1 HTTP/1.1\r\n" + head, b"GET  /a HTTP/1.1\r\n" + head, b"GET\t/a HTTP/1.1\r\n" + head, b"GET /a\x0bHTTP/1.1\r\n" + head, b"GET /a HTTP/1.2\r\n" + head,
+                      b"GET /a HTTP/2.0\r\n" + head, b"GET /a\r\n" + head, b"GET /\xff HTTP/1.1\r\n" + head, b"GET /a HTTP/1.1\n" + head, b"GET /a HTTP/1.1\r\r\n" + head, b"CONNECT evil.test:80 HTTP/1.1\r\n" + head,
+                      b"GET /a HTTP/1.1\r\n" + head + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", b"GET /a HTTP/1.1\r\n" + head + b"Expect: 100-continue\r\n",
+                      b"GET /a HTTP/1.1\r\n" + head + b"Upgrade: websocket\r\nConnection: Upgrade\r\n"):
+            yield first + b"\r\n" + hidden
+            yield first + b"X: " + b"\r\n\r\n" + hidden
+
+    def test_what_is_hidden_does_not_arrive(self):
+        requests = list(self.requests())
+        path = STAGE.dir + "/requests.json"
+        with open(path, "w") as f:
+            json.dump([r.decode("latin1") for r in requests], f)
+        code = r'''
+def one(r):
+    s = socket.create_connection(WHERE, 5)
+    try: s.sendall(r.replace("/a", "TARGET", 1).encode("latin1")); s.shutdown(socket.SHUT_WR); return text(everything(s, 1))[:12]
+    except OSError as e: return ""
+done([one(r) for r in json.load(open(%r))])''' % path
+        for where, target in (('("open.test", HTTP)', "/a"), ("PROXY", "http://open.test:8080/a")):
+            STAGE.origin.requests.clear(), STAGE.origin.raw.clear()
+            r, _ = self.inside(code.replace("WHERE", where).replace("TARGET", target), timeout=170)
+            self.assertGreater(len(STAGE.origin.requests), 10, "positive control: those with one meaning arrive")
+            self.assertEqual(len(r), len(requests))
+            for q, raw in zip(STAGE.origin.requests, STAGE.origin.raw):
+                method, path, fields, body = q
+                head = raw[:len(raw) - len(body)].lower()
+                self.assertIn(path, ("/a", "*"), raw)
+                self.assertEqual(fields.get("host"), "open.test:8080", raw)
+                self.assertNotIn("transfer_encoding", fields)
+                self.assertLessEqual(head.count(b"content-length:") + head.count(b"transfer-encoding:"), 1, raw)
+                self.assertEqual(head.count(b"host:"), 1, raw)
+                self.assertFalse(body and method in ("GET", "HEAD", "TRACE"), raw)
+            self.assertTrue(all(a == "" or a.startswith("HTTP/1.1 ") for a in r), r)
+
+    def test_without_a_guard_the_hidden_one_arrives(self):
+        """Of a server that knows Content-Length only, by Transfer-Encoding: the disagreement is real."""
+        exec_code(r'''s = socket.create_connection(("127.0.0.1", HTTP)); s.sendall(b"POST /a HTTP/1.1\r\nHost: open.test:8080\r\nContent-Length: 5\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\nGET /HIDDEN HTTP/1.1\r\nHost: evil.test\r\n\r\n"); done(text(everything(s, 1)))''')
+        self.assertTrue(self.arrived("/HIDDEN"))
+
+
 class Answers(Case):
     """A server that shows a secret back, in every part of an answer."""
 
