@@ -371,19 +371,14 @@ void flow_hold(struct flow *f, json_t *question, flow_fn *then)
 
 // ---- beginning
 
-static bool find_target(const struct guard *g, int fd, struct host *ret, uint16_t *ret_port)
+static bool find_target(int fd, struct host *ret, uint16_t *ret_port)
 {
     struct sockaddr_storage meant;
     socklen_t n = sizeof meant;
     struct address a;
-    const char *name;
 
     if (getsockname(fd, (void *)&meant, &n) < 0 || !address_from_sockaddr((void *)&meant, &a, ret_port))
         return false;
-    address_unmap(&a);
-    name = dns_names_of(g->names, &a);
-    if (name)
-        return host_parse(name, strlen(name), ret, NULL);
     host_from_address(&a, ret);
     return true;
 }
@@ -437,7 +432,7 @@ void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, i
         f->via = VIA_ENDPOINT;
         f->pump = sniff_endpoint;
         flow_kick(f);
-    } else if (find_target(g, fd, &host, &port)) {
+    } else if (find_target(fd, &host, &port)) {
         flow_target(f, &host, port, VIA_TRANSPARENT);
     } else {
         flow_abort(f);

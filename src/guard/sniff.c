@@ -120,7 +120,11 @@ void flow_target(struct flow *f, const struct host *host, uint16_t port, enum fl
 {
     struct net_question q = {.stage = NET_STAGE_CONNECT, .port = port, .watched = f->g->config.watched};
 
-    f->host = *host;
+    // An address that stands for a name is that name, also for a client that resolves before it asks a proxy.
+    const char *name = host->kind == HOST_ADDRESS ? dns_names_of(f->g->names, &host->address) : NULL;
+
+    if (!name || !host_parse(name, strlen(name), &f->host, NULL))
+        f->host = *host;
     f->port = port;
     f->via = via;
     q.host = &f->host;

@@ -28,12 +28,20 @@ def setUpModule():
     STAGE = guard_core.STAGE
 
 
-def update(after, **changes):
-    """Options that send a changed document after some seconds."""
-    path = "%s/update-%d.json" % (STAGE.dir, time.monotonic_ns())
-    with open(path, "w") as f:
+def update(**changes):
+    """Options by which update() inside has the guard take a changed document."""
+    base = "%s/update-%d" % (STAGE.dir, time.monotonic_ns())
+    with open(base + ".json", "w") as f:
         json.dump(STAGE.config(**changes), f)
-    return ["--update", path, str(after)]
+    return ["--update-at", base + ".json", base + ".due"]
+
+
+def updating(code, options):
+    return '''
+def update():
+    open(%r, "w").close()
+    while os.path.exists(%r): time.sleep(0.01)
+''' % (options[2], options[2]) + code
 
 
 def exec_code(code):
@@ -56,7 +64,7 @@ def websocket(host):
     while b"frame" not in b: b += s.recv(4096)
     return s
 def says(s, what):
-    s.settimeout(3)
+    s.settimeout(20)
     try: s.sendall(what); return text(s.recv(100))
     except OSError as e: return type(e).__name__
 '''
@@ -64,55 +72,61 @@ def says(s, what):
 
 class Updates(Case):
     """An update narrows; what is open and no longer permitted must end, and nothing else."""
+    CUT = ["", "ConnectionResetError", "BrokenPipeError"]
+
+    def updated(self, code, options=(), first={}, **changes):
+        how = update(**dict(first, **changes))
+        return self.inside(updating(code, how), list(options) + how, **first)
 
     def test_an_upgraded_connection_ends_with_its_rule(self):
-        code = WEBSOCKET + r's = websocket("up.test"); a = says(s, b"one"); time.sleep(2); done([a, says(s, b"two")])'
-        for upgrade, second in ((True, ["TWO"]), (False, ["", "ConnectionResetError", "BrokenPipeError"])):
-            r, records = self.inside(code, update(1, allow=[{"host": "up.test", "ports": BOTH, "upgrade": upgrade}]))
+        code = WEBSOCKET + 's = websocket("up.test"); a = says(s, b"one"); update(); done([a, says(s, b"two")])'
+        for upgrade in (True, False):
+            r, records = self.updated(code, allow=[{"host": "up.test", "ports": BOTH, "upgrade": upgrade}])
             self.assertEqual(r[0], "ONE")
-            self.assertIn(r[1], second)
+            self.assertIn(r[1], ["TWO"] if upgrade else self.CUT)
             self.assertEqual(bool(self.events(records, "denied")), not upgrade)
 
     def test_a_body_under_way_ends_with_its_method(self):
-        code = r'''s = socket.create_connection(("open.test", HTTP)); s.sendall(b"POST /length HTTP/1.1\r\nHost: open.test:8080\r\nContent-Length: 8\r\n\r\nfour")
-time.sleep(2)
-try: s.sendall(b"more"); done(text(everything(s, 3)))
+        code = r'''s = socket.create_connection(("open.test", HTTP)); s.sendall(b"POST /length HTTP/1.1\r\nHost: open.test:8080\r\nContent-Length: 8\r\nConnection: close\r\n\r\nfour")
+time.sleep(1); update()
+try: s.sendall(b"more"); done(text(everything(s, 20)))
 except OSError as e: done(type(e).__name__)'''
         for methods, arrives in (([], True), (["GET"], False)):
             STAGE.origin.requests.clear()
-            r, _ = self.inside(code, update(1, allow=[{"host": "**.open.test", "ports": BOTH, "methods": methods}]))
+            r, _ = self.updated(code, allow=[{"host": "**.open.test", "ports": BOTH, "methods": methods}])
             self.assertEqual("200 OK" in r, arrives, r)
             self.assertEqual([q[3] for q in STAGE.origin.requests if len(q[3]) == 8], [b"fourmore"] if arrives else [])
 
     def test_an_unseen_connection_ends_where_the_new_rule_must_see(self):
-        code = r's = socket.create_connection(("tcp.test", TCP)); s.recv(100); time.sleep(2); s.settimeout(2); s.sendall(b"on"); done(text(everything(s, 2)))'
+        code = WEBSOCKET + 's = socket.create_connection(("tcp.test", TCP)); s.recv(100); update(); done(says(s, b"on"))'
         rule = {"host": "tcp.test", "ports": [TCP]}
-        r, _ = self.inside(code, update(1, allow=[dict(rule, protocol=1)]))
-        self.assertEqual(r, "on")
+        self.assertEqual(self.updated(code, allow=[dict(rule, protocol=1)])[0], "on")
         for narrow in (rule, dict(rule, methods=["GET"])):
-            r, records = self.inside(code.replace('s.sendall(b"on"); ', ""), update(1, allow=[narrow]))
-            self.assertEqual(r, "")
+            r, records = self.updated(code, allow=[narrow])
+            self.assertIn(r, self.CUT)
             self.assertIn("see inside", self.events(records, "denied")[0]["reason"])
 
     def test_an_address_that_is_refused_now_is_cut(self):
-        code = r's = socket.create_connection(("tcp.test", TCP)); s.recv(100); time.sleep(2); done(text(everything(s, 2)) if s.settimeout(1) or True else 0)'
-        _, records = self.inside(code, update(1, addresses=[]))
+        code = WEBSOCKET + 's = socket.create_connection(("tcp.test", TCP)); s.recv(100); update(); done(says(s, b"on"))'
+        r, records = self.updated(code, addresses=[])
+        self.assertIn(r, self.CUT)
         self.assertIn("loopback", self.events(records, "denied")[0]["reason"])
-        _, records = self.inside(code, update(1))
-        self.assertFalse(self.events(records, "denied"))
+        r, records = self.updated(code)
+        self.assertEqual((r, self.events(records, "denied")), ("on", []))
 
     def test_what_is_held_goes_on_being_held_and_ends_when_it_is_refused(self):
         ask = {"ask": True, "reviewer": True}
-        code = 'done(ask("ask.test", HTTP, path="/held")[0])'
-        r, records = self.inside(code, ["--answer", "late:2"] + update(1, **ask), **ask)
-        self.assertEqual(r, 200)
-        r, records = self.inside(code, ["--answer", "late:3"] + update(1, deny=[{"host": "ask.test"}], **ask), **ask)
+        code = r'''got = []; t = threading.Thread(target=lambda: got.append(ask("ask.test", HTTP, path="/held")[0])); resolves("ask.test"); t.start(); time.sleep(1); update(); t.join(); done(got[0])'''
+        r, records = self.updated(code, ["--answer", "late:3"], first=ask)
+        self.assertEqual((r, len(self.events(records, "asked"))), (200, 1))
+        r, records = self.updated(code, ["--answer", "late:9"], first=ask, deny=[{"host": "ask.test"}])
         self.assertEqual(r, 0)
         self.assertEqual([d["host"] for d in self.events(records, "denied")], ["ask.test"])
 
     def test_a_mode_that_is_off_now_ends_all(self):
-        code = r's = socket.create_connection(("tcp.test", TCP)); s.recv(100); time.sleep(2); s.settimeout(1); done([text(everything(s, 1)), ask("open.test", HTTP)[0]])'
-        _, records = self.inside(code, update(1, mode=0))
+        code = WEBSOCKET + 's = socket.create_connection(("tcp.test", TCP)); s.recv(100); update(); done([says(s, b"on"), ask("open.test", HTTP)[0]])'
+        r, records = self.updated(code, mode=0)
+        self.assertIn(r[0], self.CUT)
         self.assertIn("network.mode: off", [d["rule"] for d in self.events(records, "denied")])
         self.assertFalse(self.arrived("GET / "))
 
@@ -375,7 +389,7 @@ s.sendall(b"POST /length HTTP/1.1\r\nHost: open.test\r\nContent-Length: 250000\r
     def test_it_takes_nothing_from_others(self):
         """Reading, and what another rule permits, go on while an upload waits."""
         code = r'''
-slow = threading.Thread(target=ask, args=("open.test", HTTP, "POST", "/length", b"x" * 700000), daemon=True); slow.start(); time.sleep(0.5)
+slow = threading.Thread(target=ask, args=("open.test", HTTP, "POST", "/length", b"x" * 5000000), daemon=True); slow.start(); time.sleep(0.5)
 got = [len(ask("open.test", HTTP, path="/big/1000000")[1]), ask("up.test", HTTP, "POST", "/length", b"x" * 500000)[1], slow.is_alive()]'''
         self.took(code, [1000000, "500000", True], allow=self.rule("open.test") + [{"host": "up.test", "ports": BOTH}])
 
@@ -384,7 +398,7 @@ class Resolver:
     """The host's name server. `names` has what each name leads to; `asked` what came."""
 
     def __init__(self):
-        self.names, self.asked = {}, []
+        self.names, self.later, self.asked = {}, {}, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((guard_stage.RESOLVER, 53))
         threading.Thread(target=self.serve, daemon=True).start()
@@ -399,6 +413,8 @@ class Resolver:
             name, kind = ".".join(name).lower(), struct.unpack(">H", query[at + 1:at + 3])[0]
             self.asked.append((name, kind))
             self.socket.sendto(self.answer(query[:2], query[12:at + 5], name, kind), who)
+            if kind == 1 and name in self.later:
+                self.names[name] = self.later.pop(name)
 
     def answer(self, ident, question, name, kind):
         records, owner = [], b"\xc0\x0c"
@@ -477,9 +493,25 @@ done([out, mine])''')
 
     def test_another_answer_later_is_vetted_too(self):
         STAGE.resolver.names["turn.open.test"] = ["127.0.0.1"]
-        threading.Timer(2, STAGE.resolver.names.__setitem__, ("turn.open.test", ["127.0.0.9"])).start()
+        STAGE.resolver.later["turn.open.test"] = ["127.0.0.9"]
         r, _ = self.inside('a = ask("turn.open.test", HTTP)[0]; time.sleep(6); done([a, ask("turn.open.test", HTTP)[0]])')
         self.assertEqual(r, [200, 403])
+
+
+class Endpoint(Case):
+    def test_an_address_that_stands_for_a_name_is_that_name_at_the_endpoint_too(self):
+        """A client that resolves by itself before it asks the proxy; and no other address of that kind gets anywhere."""
+        r, records = self.inside(r'''
+def socks(address, version=5):
+    s = socket.create_connection(PROXY); a = socket.inet_aton(address) + struct.pack(">H", HTTP)
+    if version == 5: s.sendall(b"\x05\x01\x00"); s.recv(2); s.sendall(b"\x05\x01\0\x01" + a); code = s.recv(10)[1]
+    else: s.sendall(b"\x04\x01" + a[4:] + a[:4] + b"\0"); code = s.recv(8)[1] - 90
+    if code: return code
+    s.sendall(b"GET /by-address HTTP/1.1\r\nHost: open.test:8080\r\nConnection: close\r\n\r\n"); return text(everything(s, 20))[:12]
+mine = [a for a in resolves("open.test") if ":" not in a][0]; connect = b"CONNECT %s:8080 HTTP/1.1\r\n\r\nGET /by-address HTTP/1.1\r\nHost: open.test:8080\r\nConnection: close\r\n\r\n"
+done([socks(mine), socks(mine, 4), raw(*PROXY, connect % mine.encode())[:12], socks("198.18.77.77"), socks("198.18.77.77", 4), raw(*PROXY, connect % b"198.18.77.77")[:12]])''')
+        self.assertEqual(r, ["HTTP/1.1 200"] * 3 + [2, 1, "HTTP/1.1 403"])
+        self.assertEqual([c["host"] for c in self.events(records, "connection")], ["open.test"] * 3)
 
 
 class Refusals(Case):

@@ -8,6 +8,8 @@
 //     RECORDS     file that gets one JSON object a line
 //     --answer V  allow or deny: what the scripted reviewer says; "late:N" waits N seconds, then allows
 //     --update F N  sends the document F after N seconds
+//     --update-at F P  sends the document F when the file P is there, and removes P when the guard has taken
+//     it
 //     --bare      without namespaces: CMD runs as it is with only the proxy listener, on 127.0.0.1, port
 //     proxy_port
 // Inside, BAWN_CA names the run's certificate. Exit status: CMD's; 125 when the yard could not be made.
@@ -33,7 +35,7 @@
 #include "sandbox/gate.h"
 
 struct yard {
-    const char *guard, *records, *answer, *update_file;
+    const char *guard, *records, *answer, *update_file, *update_at;
     double update_after;
     bool bare;
     char **command;
@@ -84,6 +86,9 @@ static void parse(struct yard *y, int argc, char **argv)
         else if (strcmp(argv[i], "--update") == 0 && i + 2 < argc) {
             y->update_file = argv[++i];
             y->update_after = atof(argv[++i]);
+        } else if (strcmp(argv[i], "--update-at") == 0 && i + 2 < argc) {
+            y->update_file = argv[++i];
+            y->update_at = argv[++i];
         } else
             die(argv[i], NULL);
     }
@@ -214,6 +219,8 @@ static void on_updated(void *ctx, const char *error)
 
     fprintf(y->log, "{\"event\":\"updated\",\"error\":\"%s\"}\n", error);
     fflush(y->log);
+    if (y->update_at)
+        unlink(y->update_at);
 }
 
 static void write_file(const struct yard *y, const char *name, const struct buf *b)
@@ -282,11 +289,16 @@ static void bare_listener(struct yard *y)
     give_listener(y, GUARD_PROXY, y->proxy_port, fd);
 }
 
+static bool update_is_due(const struct yard *y, uint64_t passed)
+{
+    return y->update_at ? access(y->update_at, F_OK) == 0 : (double)passed * 1e-9 >= y->update_after;
+}
+
 static void tick(struct yard *y, uint64_t start)
 {
     uint64_t now = clock_mono_ns();
 
-    if (y->update_file && (double)(now - start) * 1e-9 >= y->update_after) {
+    if (y->update_file && update_is_due(y, now - start)) {
         AUTO_JSON json_t *doc = load(y->update_file);
 
         y->update_file = NULL;

@@ -231,6 +231,7 @@ class LiveRun:
     def __init__(self, yard, stage, allow, *options):
         line = "while read go; do curl -sS -m 8 -o /dev/null -w '%%{http_code}\\n' http://%s/live 2>/dev/null; done" % HOST
         ours, self.theirs = os.pipe()
+        self.yard = yard
         self.p = subprocess.Popen([yard.binary, "run", "-p", stage.policy(allow), *options, "--control-fd", str(ours), "--", "sh", "-c", line],
                                   cwd=yard.workspace, env=yard.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[ours])
         os.close(ours)
@@ -238,9 +239,13 @@ class LiveRun:
     def write(self, text):
         os.write(self.theirs, text.encode() if isinstance(text, str) else text)
 
+    def taken(self):
+        return sum(json.loads(line)["by"] == "control-fd" for line in self.yard.bawn("log", "--json").out.splitlines())
+
     def update(self, network):
+        before = self.taken()
         self.write(json.dumps({"network": network}) + "\n")
-        time.sleep(0.5)
+        check(wait_until(lambda: self.taken() > before, 30), "the update is not on record: %s" % network)
 
     def request(self):
         self.p.stdin.write(b"go\n")
@@ -283,9 +288,11 @@ def the_network_is_switched_off_and_on_again_and_never_opened(yard):
         host = [{"host": HOST}]
         with LiveRun(yard, stage, host) as run:
             got = [run.request()]
-            for network in ({"mode": "off"}, network_of(stage, host), {"mode": "open"}):
+            for network in ({"mode": "off"}, network_of(stage, host)):
                 run.update(network)
                 got.append(run.request())
+            run.write('{"network": {"mode": "open"}}\n')
+            got.append(run.request())
             run.update(network_of(stage, [], mode="off"))
             got.append(run.request())
         check(got == ["200", "000", "200", "200", "000"], "off, on, open (which is not taken), off: %s %s" % (got, run.err))
@@ -305,7 +312,6 @@ def a_wrong_line_changes_nothing_and_the_next_one_is_taken(yard):
             for line in lines:
                 run.write(line[:7])
                 run.write(line[7:])
-                time.sleep(0.3)
                 got.append(run.request())
             run.update(network_of(stage, [{"host": "nobody.stage.test"}]))
             got.append(run.request())
@@ -339,7 +345,7 @@ def a_guard_that_is_killed_takes_the_network_with_it_and_the_run_is_told(yard):
                 if open("/proc/%s/comm" % pid).read() == "bawn-guard\n":
                     os.kill(int(pid), 9)
             got.append(run.request())
-            run.update(network_of(stage, [{"host": HOST}]))
+            run.write(json.dumps({"network": network_of(stage, [{"host": HOST}])}) + "\n")
             got.append(run.request())
         check(got == ["200", "000", "000"], "with, without, and after an update: %s %s" % (got, run.err))
         check("the network guard is gone" in run.err, "the person is not told: " + run.err)
