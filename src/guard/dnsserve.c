@@ -91,8 +91,12 @@ static void record_refused(struct dnsserve *d, const struct dns_query *q, const 
     json_t *o;
 
     // A flood of distinct names is still bounded by the rate of lines.
-    if (recorded_lately(d, q->host.text) || !records_may_list(&d->g->records))
+    if (recorded_lately(d, q->host.text))
         return;
+    if (!records_may_list(&d->g->records)) {
+        records_leave_out(&d->g->records);
+        return;
+    }
     o = record_new("dns");
     if (from && address_from_sockaddr((const void *)from, &address, &port)) {
         address_unmap(&address);

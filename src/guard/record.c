@@ -19,13 +19,17 @@ void records_init(struct records *r, struct loop *loop, int control)
     *r = (struct records){.control = control,
                           .loop = loop,
                           .listed = {RECORD_REQUESTS_BURST, clock_mono_ns()},
-                          .waited = {RECORD_WAITS_BURST, clock_mono_ns()}};
+                          .waited = {RECORD_WAITS_BURST, clock_mono_ns()},
+                          .bytes = {RECORD_BURST, clock_mono_ns()}};
     buf_init(&r->pending, GUARD_PACKET_MAX);
     buf_add(&r->pending, &(struct guard_header){.type = GUARD_RECORD}, sizeof(struct guard_header));
 }
 
+static void tell_left_out(struct records *r);
+
 void records_deinit(struct records *r)
 {
+    tell_left_out(r);
     records_flush(r);
     timer_del(&r->flush);
     buf_deinit(&r->pending);
@@ -56,7 +60,7 @@ static void on_flush(struct timer *t)
     records_flush(t->ctx);
 }
 
-static bool take_token(struct record_rate *rate, double per_second, double burst)
+static bool take_tokens(struct record_rate *rate, double per_second, double burst, double n)
 {
     uint64_t now = clock_mono_ns();
 
@@ -64,15 +68,20 @@ static bool take_token(struct record_rate *rate, double per_second, double burst
     rate->refilled = now;
     if (rate->tokens > burst)
         rate->tokens = burst;
-    if (rate->tokens < 1)
+    if (rate->tokens < n)
         return false;
-    rate->tokens--;
+    rate->tokens -= n;
     return true;
 }
 
 bool records_may_list(struct records *r)
 {
-    return take_token(&r->listed, RECORD_REQUESTS_PER_SECOND, RECORD_REQUESTS_BURST);
+    return take_tokens(&r->listed, RECORD_REQUESTS_PER_SECOND, RECORD_REQUESTS_BURST, 1);
+}
+
+void records_leave_out(struct records *r)
+{
+    r->left_out++;
 }
 
 // Another message ahead of it ends the wait: that one is for the loop.
@@ -94,7 +103,7 @@ static void send_refusal(struct records *r)
 {
     struct guard_header head = {.type = GUARD_RECORD};
 
-    if (r->broken || !take_token(&r->waited, RECORD_WAITS_PER_SECOND, RECORD_WAITS_BURST)) {
+    if (r->broken || !take_tokens(&r->waited, RECORD_WAITS_PER_SECOND, RECORD_WAITS_BURST, 1)) {
         records_flush(r);
         return;
     }
@@ -137,13 +146,9 @@ void record_answer(json_t *o, const struct net_answer *a)
     record_text(o, "allow_with", a->allow_with);
 }
 
-void record_send(struct records *r, json_t *owned)
+static void add_line(struct records *r, const char *line)
 {
-    AUTO_JSON json_t *o = owned;
-    AUTO_FREE char *line = json_line(o);
     size_t n = strlen(line);
-    const char *verdict = json_string_value(json_object_get(o, "verdict"));
-    bool refused = verdict && strcmp(verdict, "allow") != 0;
 
     // Every member is bounded, so no line comes near a packet; a longer one would be a defect.
     if (n + 1 > BATCH_MAX)
@@ -152,6 +157,47 @@ void record_send(struct records *r, json_t *owned)
         records_flush(r);
     buf_add(&r->pending, line, n);
     buf_addc(&r->pending, '\n');
+}
+
+static void tell_left_out(struct records *r)
+{
+    AUTO_JSON json_t *o = NULL;
+    AUTO_FREE char *line = NULL;
+
+    if (!r->left_out)
+        return;
+    o = record_new("unrecorded");
+    record_text(o, "host", "(lines left out)");
+    record_number(o, "count", r->left_out);
+    r->left_out = 0;
+    line = json_line(o);
+    add_line(r, line);
+}
+
+static bool has_room(struct records *r, const json_t *o, size_t n)
+{
+    static const char *const always[] = {"alert", "asked", "answered"};
+    const char *event = json_string_value(json_object_get(o, "event"));
+
+    for (size_t i = 0; i < ARRAY_LEN(always); i++)
+        if (strcmp(event, always[i]) == 0)
+            return true;
+    return take_tokens(&r->bytes, RECORD_PER_SECOND, RECORD_BURST, (double)n);
+}
+
+void record_send(struct records *r, json_t *owned)
+{
+    AUTO_JSON json_t *o = owned;
+    AUTO_FREE char *line = json_line(o);
+    const char *verdict = json_string_value(json_object_get(o, "verdict"));
+    bool refused = verdict && strcmp(verdict, "allow") != 0;
+
+    if (!has_room(r, o, strlen(line))) {
+        records_leave_out(r);
+        return;
+    }
+    tell_left_out(r);
+    add_line(r, line);
     // Lines of one round of the loop go in one message. A refusal goes before its program hears of it, so
     // that the program is still there when the supervisor looks who it was.
     if (refused)

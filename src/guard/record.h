@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the guard tells the supervisor for the audit log: JSON objects, one a line, several to a message.
-// Nothing is lost: when the supervisor does not read, the guard waits for it, and the run's network with it.
+// When the supervisor does not read, the guard waits for it, and the run's network with it. Nothing is lost
+// before RECORD_BURST bytes: what comes faster than RECORD_PER_SECOND then is counted, and the count is on
+// record, so that no program inside can fill a disk by what it is refused.
 //
 // Events: "connection" (first allowed use of a connection), "request" (an allowed request), "closed" (with
 // counts), "denied", "failed" (permitted, but no server answered), "asked", "answered", "alert" (a secret in
-// what would have left), "refused-port", "dns". Members, where they apply: flow (number of the connection),
-// client and to ("address:port" of both ends inside, by which the supervisor finds the process), via, host,
-// address, port, tls, method, path, status, sent, received, requests, unlisted, verdict, rule, reason,
-// allow_with, secret, count.
+// what would have left), "refused-port", "dns", "unrecorded" (lines were left out: count). Members, where
+// they apply: flow (number of the connection), client and to ("address:port" of both ends inside, by which
+// the supervisor finds the process), via, host, address, port, tls, method, path, status, sent, received,
+// requests, unlisted, verdict, rule, reason, allow_with, secret, count.
 #ifndef BAWN_GUARD_RECORD_H
 #define BAWN_GUARD_RECORD_H
 
@@ -15,8 +17,10 @@
 #include "guard/rules.h"
 #include "loop/loop.h"
 
-// Allowed requests have a line each up to this rate; more are only counted ("unlisted" of "closed"). Denials
-// and alerts always have one.
+#define RECORD_PER_SECOND                                                                                    \
+    (64u << 10) // bytes of lines; alerts and what a reviewer is asked always have theirs
+#define RECORD_BURST (64u << 20)
+// Allowed requests have a line each up to this rate; more are only counted ("unlisted" of "closed").
 #define RECORD_REQUESTS_PER_SECOND 200u
 #define RECORD_REQUESTS_BURST 2000u
 // A refusal is told to its program when the supervisor has it on record, so that who it was can still be
@@ -36,15 +40,17 @@ struct records {
     struct loop *loop;
     struct buf pending; // lines not sent yet
     struct timer flush;
-    struct record_rate listed, waited;
-    uint32_t seen_id; // of the last message that was waited for
-    bool broken;      // the supervisor is gone
+    struct record_rate listed, waited, bytes;
+    uint64_t left_out; // lines since the last one that was sent
+    uint32_t seen_id;  // of the last message that was waited for
+    bool broken;       // the supervisor is gone
 };
 
 void records_init(struct records *r, struct loop *loop, int control);
 void records_deinit(struct records *r);
-void records_flush(struct records *r);    // waits for the supervisor if it must
-bool records_may_list(struct records *r); // takes one of the tokens for allowed requests
+void records_flush(struct records *r);     // waits for the supervisor if it must
+bool records_may_list(struct records *r);  // takes one of the tokens for allowed requests
+void records_leave_out(struct records *r); // counts a line that is not sent
 
 json_t *record_new(const char *event);
 void record_text(json_t *o, const char *key, const char *text); // nothing when NULL or empty

@@ -118,7 +118,11 @@ void refused_read(struct guard *g, int fd)
             return;
         if (!refused_parse(packet, (size_t)n, &r) || r.to.bytes[0] == (r.to.v6 ? 0xff : 0xe0))
             continue; // multicast: neighbours' chatter, nobody meant a server
-        if (!recorded_lately(g, &r) && records_may_list(&g->records))
+        if (recorded_lately(g, &r))
+            continue;
+        if (records_may_list(&g->records))
             record(g, &r);
+        else
+            records_leave_out(&g->records);
     }
 }
