@@ -16,6 +16,7 @@
 #include "sandbox/headstart.h"
 #include "session/places.h"
 #include "policy/load.h"
+#include "sandbox/landlock.h"
 #include "session/events.h"
 #include "session/session.h"
 #include "session/streams.h"
@@ -228,6 +229,7 @@ static bool start_live(struct run *r, struct err *err)
 static bool start_command(struct run *r, struct err *err)
 {
     struct stdio_wants wants = {.pipe_output = r->options.json_on_stdout || r->policy->limits.output,
+                                .copy_files = r->policy->nested || landlock_abi() == 0,
                                 .swallow = r->options.json_on_stdout,
                                 .max_output = r->policy->limits.output,
                                 .output = on_output,

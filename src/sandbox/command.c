@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/fd.h"
 #include "sandbox/landlock.h"
@@ -58,12 +59,30 @@ static void take_terminal(struct birth *b)
         fail(b, STAGE_TERMINAL, errno, "cannot take the terminal");
 }
 
+// The yard's own device in place of the host's: through a descriptor of the host's its owner, which is root
+// inside when root started the run, could change the mode and the times of the host's /dev/null.
+static int own_device(int fd)
+{
+    static const char *const names[] = {
+        [3] = "/dev/null", [5] = "/dev/zero", [7] = "/dev/full", [8] = "/dev/random", [9] = "/dev/urandom"};
+    int mode = fcntl(fd, F_GETFL);
+    struct stat st;
+    unsigned number;
+
+    if (mode < 0 || (mode & O_PATH) || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != 1)
+        return fd;
+    number = minor(st.st_rdev);
+    if (number >= ARRAY_LEN(names) || !names[number])
+        return fd;
+    return open(names[number], (mode & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_CLOEXEC);
+}
+
 static void take_files(struct birth *b)
 {
     static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
 
     for (int i = 0; i < 3; i++) {
-        int from = b->spec->flags & serves[i] ? b->slave : b->spec->std[i];
+        int from = b->spec->flags & serves[i] ? b->slave : own_device(b->spec->std[i]);
 
         // from is above 2 always: init keeps 0–2 open on /dev/null.
         if (dup2(from, i) < 0)
@@ -92,7 +111,9 @@ static bool allow_own_redirections(int ruleset, unsigned flags, struct err *err)
 
         if (mode < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0)
             continue;
-        path.access = (mode & O_ACCMODE) == O_RDONLY ? LANDLOCK_READ : LANDLOCK_WRITE;
+        path.access = (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
+                      : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
+                                                       : LANDLOCK_WRITE;
         if (!landlock_add(ruleset, &path, err))
             return false;
     }

@@ -13,6 +13,8 @@
 #include "base/fd.h"
 
 #define DRAIN_MS 2000 // longest wait for a caller that does not read, once everything inside is dead
+// Bytes that a pipe or socket takes without waiting when poll(2) finds it ready (PIPE_BUF).
+#define CAREFUL 4096
 
 static void pump(struct stdio_stream *s);
 
@@ -28,22 +30,24 @@ static void on_writable(struct watch *w, uint32_t events)
     pump(w->ctx);
 }
 
-// Another description of the same terminal or pipe, so that O_NONBLOCK is ours alone.
-static int reopen(int fd, int flags)
-{
-    char path[64];
-    int own;
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-}
-
-static bool is_directory(int fd)
+static mode_t type_of(int fd)
 {
     struct stat st;
 
-    return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    return fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+// Another description of the same terminal or pipe, so that O_NONBLOCK is ours alone. Sockets cannot be had
+// anew, nor can a pipe that another user made.
+static int reopen(int fd, int flags)
+{
+    char path[64];
+    int own = -1;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (type_of(fd) != S_IFREG)
+        own = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 static void stop_reading(struct stdio_stream *s)
@@ -51,7 +55,7 @@ static void stop_reading(struct stdio_stream *s)
     struct loop *l = s->stdio->loop;
 
     watch_del(&s->read_watch);
-    if (s->from >= 0)
+    if (s->from >= 0 && !s->is_file)
         loop_close_fd(l, TAKE_FD(s->from));
     s->eof = true;
 }
@@ -87,6 +91,8 @@ static bool take_in(struct stdio_stream *s)
         s->len -= over > s->len ? s->len : (size_t)over;
         stop_reading(s);
     }
+    if (s->number == STDIO_TERMINAL)
+        return true;
     if (io->wants.output && s->len)
         io->wants.output(io->wants.ctx, s->number, s->data, s->len);
     if (io->wants.swallow)
@@ -94,10 +100,26 @@ static bool take_in(struct stdio_stream *s)
     return true;
 }
 
+// A write that waits would hold up the limits and all else that the loop does.
+static ssize_t write_some(struct stdio_stream *s)
+{
+    struct pollfd ready = {.fd = s->to, .events = POLLOUT};
+    size_t n = s->len;
+
+    if (s->careful) {
+        n = n < CAREFUL ? n : CAREFUL;
+        if (poll(&ready, 1, 0) == 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+    }
+    return write(s->to, s->data + s->start, n);
+}
+
 static bool give_out(struct stdio_stream *s)
 {
     while (s->len) {
-        ssize_t n = write(s->to, s->data + s->start, s->len);
+        ssize_t n = write_some(s);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -126,7 +148,7 @@ static void pump(struct stdio_stream *s)
     if (!s->eof && take_in(s))
         give_out(s);
 wait:
-    if (s->len && s->to >= 0) {
+    if ((s->len || (s->is_file && !s->eof)) && s->to >= 0) {
         if (!s->write_watch.loop &&
             !watch_add(io->loop, &s->write_watch, s->to, EPOLLOUT, on_writable, s, NULL))
             s->len = 0; // a descriptor that cannot be waited for is never short
@@ -158,17 +180,31 @@ static struct stdio_stream *new_stream(struct stdio *io, int number)
 static bool make_pipe(struct stdio *io, int number, struct err *err)
 {
     struct stdio_stream *s = new_stream(io, number);
-    int p[2];
+    int p[2], ours = number ? 0 : 1;
 
     if (pipe2(p, O_CLOEXEC) < 0)
-        return err_sys(err, errno, "cannot make a pipe for the command's output");
-    if (!fd_set_nonblock(p[0], true))
-        return err_sys(err, errno, "cannot set up a pipe");
-    s->from = p[0];
-    io->inner[number] = p[1];
+        return err_sys(err, errno, "cannot make a pipe for the command's %s", number ? "output" : "input");
+    io->inner[number] = p[1 - ours];
     io->inner_owned[number] = true;
-    s->to = reopen(number, O_WRONLY);
-    return true;
+    if (number) {
+        s->from = p[ours];
+        s->to = reopen(number, O_WRONLY);
+        s->careful = s->to >= 0 && !(fcntl(s->to, F_GETFL) & O_NONBLOCK);
+    } else {
+        s->from = fcntl(number, F_DUPFD_CLOEXEC, 3);
+        s->to = p[ours];
+        s->is_file = true;
+    }
+    return fd_set_nonblock(p[ours], true) || err_sys(err, errno, "cannot set up a pipe");
+}
+
+// Open for both, a file was given to be written.
+static bool copies(const struct stdio *io, int number)
+{
+    if (number && io->wants.pipe_output)
+        return true;
+    return io->wants.copy_files && type_of(number) == S_IFREG &&
+           (fcntl(number, F_GETFL) & O_ACCMODE) != O_RDWR;
 }
 
 bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants, struct err *err)
@@ -176,7 +212,7 @@ bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants
     *io = (struct stdio){.loop = loop, .wants = *wants, .terminal = -1, .master = -1, .input = -1};
     for (int i = 0; i < 3; i++) {
         io->inner[i] = i;
-        if (is_directory(i))
+        if (type_of(i) == S_IFDIR)
             return err_set(
                 err, ERR_INPUT,
                 "standard descriptor %d is a directory: it would open the host's files inside; redirect it",
@@ -185,8 +221,8 @@ bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants
         if (io->pty[i] && io->terminal < 0)
             io->terminal = reopen(i, O_RDWR);
     }
-    for (int i = 1; i < 3; i++)
-        if (wants->pipe_output && !make_pipe(io, i, err))
+    for (int i = 0; i < 3; i++)
+        if (copies(io, i) && !make_pipe(io, i, err))
             return false;
     return true;
 }
@@ -247,7 +283,7 @@ static void copy_modes(struct stdio *io)
 static bool start_terminal(struct stdio *io, struct err *err)
 {
     int out = io->pty[1] ? 1 : io->pty[2] ? 2 : 0;
-    struct stdio_stream *s = new_stream(io, out ? out : 1);
+    struct stdio_stream *s = new_stream(io, out ? out : STDIO_TERMINAL);
 
     set_raw(io);
     copy_modes(io);
@@ -295,13 +331,16 @@ bool stdio_started(struct stdio *io, int master, struct err *err)
         close(null);
         return false;
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < STDIO_STREAMS; i++) {
         struct stdio_stream *s = io->streams[i];
 
-        if (io->inner_owned[i])
+        // Of a file's pipe this side stays, to see in the end what was not read.
+        if (i < 3 && io->inner_owned[i] && !(s && s->is_file)) {
             close(io->inner[i]);
-        io->inner_owned[i] = false;
-        if (s && !watch_add(io->loop, &s->read_watch, s->from, EPOLLIN, on_readable, s, err)) {
+            io->inner_owned[i] = false;
+        }
+        if (s && !(s->is_file ? watch_add(io->loop, &s->write_watch, s->to, EPOLLOUT, on_writable, s, err)
+                              : watch_add(io->loop, &s->read_watch, s->from, EPOLLIN, on_readable, s, err))) {
             close(null);
             return false;
         }
@@ -323,9 +362,23 @@ static void wait_writable(int fd)
         ;
 }
 
+// The caller and the command share the position in a file, as if it had been passed.
+static void give_back(const struct stdio_stream *s)
+{
+    off_t unread = (off_t)s->len;
+    int waiting = 0;
+
+    if (ioctl(s->stdio->inner[0], FIONREAD, &waiting) == 0)
+        unread += waiting;
+    if (unread && lseek(s->from, -unread, SEEK_CUR) < 0)
+        return; // what cannot seek was no file
+}
+
 void stdio_drain(struct stdio *io)
 {
-    for (int i = 1; i < 3; i++) {
+    if (io->streams[0] && io->streams[0]->is_file)
+        give_back(io->streams[0]);
+    for (int i = 1; i < STDIO_STREAMS; i++) {
         struct stdio_stream *s = io->streams[i];
         int stuck = 0;
 
@@ -348,10 +401,10 @@ void stdio_drain(struct stdio *io)
 void stdio_deinit(struct stdio *io)
 {
     restore(io);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < STDIO_STREAMS; i++) {
         struct stdio_stream *s = io->streams[i];
 
-        if (io->inner_owned[i])
+        if (i < 3 && io->inner_owned[i])
             close(io->inner[i]);
         if (!s)
             continue;

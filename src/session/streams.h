@@ -8,9 +8,12 @@
 //   terminal the caller's is a terminal: the command gets one made inside, this process copies between the
 //   two and
 //            the caller's is in raw mode meanwhile. Nothing inside ever holds the caller's terminal.
-//   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied
+//   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied. So are files
+//            where nothing bounds what is done with an open one (nested): through /proc/self/fd the command
+//            could open a file anew that it was given for reading only, and write it.
 // The caller's descriptors are never set non-blocking: their open file description is shared with others.
-// Terminals and pipes are opened anew through /proc/self/fd instead.
+// Terminals and pipes are opened anew through /proc/self/fd instead; files keep the caller's, with its
+// position and O_APPEND.
 #ifndef BAWN_SESSION_STREAMS_H
 #define BAWN_SESSION_STREAMS_H
 
@@ -25,15 +28,21 @@ struct stdio;
 struct stdio_stream { // from the command towards the caller, or the caller towards the command
     struct stdio *stdio;
     int from, to; // own descriptors, non-blocking where that is possible; -1: none
+    bool careful; // `to` blocks: written to only when it is ready, and little at a time
+    bool is_file; // `from` is a regular file: always readable, and what nobody took is given back
     struct watch read_watch, write_watch;
     char data[STDIO_CHUNK];
     size_t start, len;
     bool eof, is_output;
-    int number; // 0, 1 or 2 of the caller's
+    int number; // 0, 1 or 2 of the caller's, or STDIO_TERMINAL
 };
+
+#define STDIO_TERMINAL 3 // what the command's terminal shows where only its input is the caller's terminal
+#define STDIO_STREAMS 4
 
 struct stdio_wants {
     bool pipe_output;    // copy and count even where passing would do
+    bool copy_files;     // files are copied, not passed
     bool swallow;        // output goes to the `output` handler only
     uint64_t max_output; // bytes; 0: no limit
     bool tell_input_end; // ask input_ended: once nobody can write to standard input any more (pipe, socket)
@@ -49,8 +58,8 @@ struct stdio {
     bool pty[3];
     int inner[3]; // what the command gets where it is not the terminal; valid until stdio_started
     bool inner_owned[3];
-    struct stdio_stream *streams[3]; // by number; NULL where passed
-    int terminal;                    // the caller's terminal (own description), -1 without
+    struct stdio_stream *streams[STDIO_STREAMS]; // by number; NULL where passed
+    int terminal;                                // the caller's terminal (own description), -1 without
     int master;
     struct termios saved;
     bool raw;

@@ -228,3 +228,19 @@ def script_inside_makes_terminals_of_its_own(yard):
     check("TTYOK" in r.out, "no terminal can be made inside", r)
     r = yard.run("python3 -c 'import pty; pty.spawn([\"tty\"])'")
     check("/dev/pts/" in r.out, "no terminal can be made inside", r)
+
+
+@test
+def output_that_is_counted_reaches_the_terminal(yard):
+    """Only its input is the terminal then: the outputs are pipes, and what goes to the terminal shows all the same."""
+    t = Terminal(yard, [yard.binary, "run", "--set", "limits.output=1M", "--", "sh", "-c",
+                        "echo to-output; echo to-error >&2; read line; echo got-$line; echo to-tty > /dev/tty"])
+    t.until("to-output")
+    t.until("to-error")
+    t.type("typed\n")
+    t.until("got-typed")
+    t.until("to-tty")
+    check(t.end() == 0, "the exit status")
+    r = yard.terminal([yard.binary, "run", "--set", "limits.output=10K", "--", "sh", "-c", "yes > /dev/tty"])
+    check(r.rc == 124 and len(r.raw_out) < 200000, "what goes to the terminal by its name is not counted: %d bytes, status "
+          "%d" % (len(r.raw_out), r.rc))
