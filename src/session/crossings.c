@@ -192,7 +192,7 @@ void session_on_policy_updated(void *ctx, const char *error)
 bool session_update(struct session *s, const struct policy *p, struct err *err)
 {
     if (p->limits.wall_ms)
-        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
+        session_set_wall(s, p->limits.wall_ms);
     if (!s->network)
         return p->network.mode == NET_OFF ||
                err_set(err, ERR_UNSUPPORTED,

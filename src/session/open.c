@@ -17,9 +17,15 @@
 
 #define POLICY_TEXT_MAX (4u << 20)
 
-void session_on_wall(struct timer *t)
+static void on_wall(struct timer *t)
 {
     session_kill(t->ctx, "wall");
+}
+
+void session_set_wall(struct session *s, uint64_t ms)
+{
+    timer_set(s->loop, &s->wall, ms * 1000000u, on_wall, s);
+    janitor_set_wall(&s->janitor, ms * 1000000u);
 }
 
 // --- limits ---
@@ -89,6 +95,34 @@ static bool start_janitor(struct session *s, struct err *err)
         s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
     return janitor_start(&work, &s->janitor, err);
+}
+
+static bool watch_janitor(struct session *s, struct err *err);
+
+// Killed from outside: without one nothing would be cleaned up after a supervisor that is killed next.
+static void on_janitor_gone(struct watch *w, uint32_t events)
+{
+    struct session *s = w->ctx;
+    uint64_t now = clock_mono_ns(), left = s->wall.slot && s->wall.when > now ? s->wall.when - now : 0;
+    struct err err = {0};
+
+    (void)events;
+    watch_del(w);
+    janitor_dismiss(&s->janitor);
+    janitor_await(&s->janitor);
+    if (start_janitor(s, &err) && watch_janitor(s, &err)) {
+        if (s->wall.slot)
+            janitor_set_wall(&s->janitor, left);
+        return;
+    }
+    session_tell(s, err.msg);
+    session_kill(s, NULL);
+}
+
+// Its end of the pipe is open as long as it lives; nothing is ever read from ours.
+static bool watch_janitor(struct session *s, struct err *err)
+{
+    return watch_add(s->loop, &s->janitor_watch, s->janitor.life, 0, on_janitor_gone, s, err);
 }
 
 static bool has_v2(const struct cgroup *g)
@@ -365,11 +399,11 @@ static bool open_all(struct session *s, struct err *err)
         session_tell(s, s->covers.notes.items[i]);
     if (!start_network(s, err))
         return false;
-    if (!treewatch_start(s->treewatch, &s->covers, err) ||
+    if (!treewatch_start(s->treewatch, &s->covers, err) || !watch_janitor(s, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, session_on_init, s, err))
         return false;
     if (p->limits.wall_ms)
-        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
+        session_set_wall(s, p->limits.wall_ms);
     return true;
 }
 

@@ -202,6 +202,7 @@ bool session_finish(struct session *s, struct err *err)
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
         session_tell(s, "a control group could not be removed: a process is still in it");
     treewatch_free(TAKE_PTR(s->treewatch));
+    watch_del(&s->janitor_watch);
     janitor_dismiss(&s->janitor);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);
