@@ -375,7 +375,7 @@ static bool open_all(struct session *s, struct err *err)
 
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
-    if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
+    if (!limits_plan(&p->limits, &s->cgroup_support, geteuid(), p->degrade, &s->limits, err) ||
         !open_network(s, &network_env, err))
         return false;
     if (!take_init(s, err)) {
