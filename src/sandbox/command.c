@@ -227,7 +227,7 @@ static void set_limits(struct birth *b)
 {
     const struct plan_header *head = b->c->head;
 
-    if (!set_limit(RLIMIT_CORE, 0) || (head->open_files && !set_limit(RLIMIT_NOFILE, head->open_files)) ||
+    if ((head->open_files && !set_limit(RLIMIT_NOFILE, head->open_files)) ||
         (head->file_size && !set_limit(RLIMIT_FSIZE, head->file_size)))
         fail(b, STAGE_CONFINE, errno, "cannot set the limits of open files and file size");
 }
@@ -240,6 +240,9 @@ static int child(void *arg)
     take_files(b);
     if (chdir(b->spec->cwd) < 0)
         fail(b, STAGE_CWD, errno, b->spec->cwd);
+    // Not 0: the filters say why, and refuse to change it.
+    if (!set_limit(RLIMIT_CORE, 1))
+        fail(b, STAGE_CONFINE, errno, "cannot set the limit of core files");
     confine(b);
     set_limits(b);
     exec_command(b);

@@ -133,3 +133,12 @@ def bawn_inside_bawn_gives_nothing(yard):
         yard.path("~/secret"), yard.binary, yard.root), "--read", where))
     check(r.rc == 0 and "CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "a bawn inside gave more", r)
     check(ROOT or "uid=0" not in r.out, "root inside", r)
+
+
+@test
+def a_long_name_does_not_flood_the_list(yard):
+    deep = "/".join(["d" * 200] * 8)
+    r = yard.run("mkdir -p %s; mkdir %s/.vscode" % (deep, deep))
+    lines = [line for line in r.err.splitlines() if "ddd" in line]
+    check(lines and all(len(line) < 700 for line in lines), "a name fills the screen", r)
+    check(deep in yard.bawn("log").out, "the whole name is not on record")
