@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No privilege inside, none to be gained, also when root starts it."""
 import os
+import socket
 
 from probe import ROOT, SEE_ALL, compile_c, escapes, python
 from yard import check, need, skip, test
@@ -148,6 +149,28 @@ def nested_sandboxes_work_when_the_policy_says_so_and_hold_the_same_walls(yard):
             check(r.rc != 125, "did not start", r)
             check("CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "got through with nested: %s" % t,
                   r)
+
+
+@test
+def a_nested_session_with_the_open_network_keeps_what_is_left_to_it(yard):
+    """Landlock has no file rules and no network of its own to hold then: the scope, the filters and the covers are what
+    stands, and the one must not be lost with the other."""
+    yard.write("~/.ssh/id_rsa", "CANARY")
+    both = ("--set", "nested=true", "--set", "network.mode=open")
+    name = "bawn-test-%d" % os.getpid()
+    host = socket.socket(socket.AF_UNIX)
+    host.bind("\0" + name)
+    host.listen(8)
+    reach = python("s = socket.socket(socket.AF_UNIX); s.connect('\\0{NAME}'); print('REACHED')", NAME=name)
+    with host:
+        escapes(yard, reach, lambda r: "REACHED" in r.out, ("--set", "network.mode=open"), both)
+    r = yard.run("grep -c '^Seccomp:.2$' /proc/self/status; unshare -U echo nested; cat ~/.ssh/id_rsa; readlink "
+                 "/proc/self/ns/net", *both)
+    check(r.out.split() == ["1", "nested", os.readlink("/proc/self/ns/net")], "nested with the open network", r)
+    # quotactl_fd, io_uring_setup, pidfd_getfd: the same numbers everywhere, and none of them answers so by itself.
+    call = python("print(call(443, -1, 0, 0, 0), call(425, 4, 0), call(438, -1, 0, 0))")
+    check("-38" not in yard.outside(call).out.split()[1:], "control: the kernel itself has no such calls")
+    check(yard.run(call, *both).out.split() == ["-1", "-38", "-38"], "refused system calls are not", r)
 
 
 @test
