@@ -118,6 +118,31 @@ static void on_ended(struct command *c)
     loop_quit(&r->loop);
 }
 
+// Everything of the job gets it, as from a terminal that is not raw; this process like the others
+// (on_signal).
+static void on_suspend(void *ctx)
+{
+    (void)ctx;
+    kill(0, SIGTSTP);
+}
+
+// First what is inside, then we ourselves, by the same signal: the kernel does not stop a job that nobody
+// could continue. Back here it has been continued, or was not stopped at all.
+static void suspend(struct run *r)
+{
+    sigset_t tstp;
+
+    session_signal(r->session, r->command->id, SIGSTOP);
+    stdio_suspend(&r->stdio);
+    sigemptyset(&tstp);
+    sigaddset(&tstp, SIGTSTP);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &tstp, NULL);
+    sigprocmask(SIG_BLOCK, &tstp, NULL);
+    stdio_resume(&r->stdio);
+    session_signal(r->session, r->command->id, SIGCONT);
+}
+
 static void on_signal(struct watch *w, uint32_t events)
 {
     struct run *r = w->ctx;
@@ -127,6 +152,8 @@ static void on_signal(struct watch *w, uint32_t events)
     while (read(w->fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGWINCH)
             stdio_resized(&r->stdio);
+        else if (info.ssi_signo == SIGTSTP && r->command)
+            suspend(r);
         else if (r->command)
             session_signal(r->session, r->command->id, (int)info.ssi_signo);
     }
@@ -136,7 +163,7 @@ static void on_signal(struct watch *w, uint32_t events)
 static bool take_signals(struct run *r, struct err *err)
 {
     static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
-                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
     sigset_t set;
     int fd;
 
@@ -234,6 +261,7 @@ static bool start_command(struct run *r, struct err *err)
                                 .max_output = r->policy->limits.output,
                                 .output = on_output,
                                 .over_limit = on_over_limit,
+                                .suspend = on_suspend,
                                 .tell_input_end = r->policy->limits.after_input_ms,
                                 .input_ended = on_input_ended,
                                 .ctx = r};

@@ -15,6 +15,7 @@
 #define DRAIN_MS 2000 // longest wait for a caller that does not read, once everything inside is dead
 // Bytes that a pipe or socket takes without waiting when poll(2) finds it ready (PIPE_BUF).
 #define CAREFUL 4096
+#define LOOK_AGAIN_NS 200000000u
 
 static void pump(struct stdio_stream *s);
 
@@ -69,6 +70,47 @@ static void stop_writing(struct stdio_stream *s)
         s->to = -1;
 }
 
+// The command leads its session, so its group is an orphaned one (its parent, init, is in no session with
+// it), and such a group is not stopped by the terminal's SIGTSTP (setpgid(2)). Then the key stops bawn with
+// it, as the person would expect of a job. A shell inside that has job control has put the foreground
+// elsewhere, or ignores the signal; who catches it has its own ideas. They get the key.
+static bool stops_job(const struct stdio *io, char *ret_key)
+{
+    pid_t group = tcgetpgrp(io->master);
+    AUTO_BUF struct buf status = {0};
+    AUTO_FREE char *path = NULL;
+    unsigned long long ignored, caught;
+    const char *at;
+    struct termios t;
+
+    if (tcgetattr(io->master, &t) < 0 || !(t.c_lflag & ISIG) || !t.c_cc[VSUSP] || group <= 0 ||
+        group != tcgetsid(io->master))
+        return false;
+    *ret_key = (char)t.c_cc[VSUSP];
+    path = xasprintf("/proc/%d/status", (int)group);
+    buf_init(&status, 1 << 16);
+    if (!file_read(AT_FDCWD, path, &status, NULL) || !(at = strstr(buf_cstr(&status), "\nSigIgn:")) ||
+        sscanf(at, "\nSigIgn: %llx\nSigCgt: %llx", &ignored, &caught) != 2)
+        return false;
+    return !((ignored | caught) >> (SIGTSTP - 1) & 1);
+}
+
+// As the terminal does it: what was typed before the key is dropped.
+static void look_for_stop(struct stdio_stream *s)
+{
+    struct stdio *io = s->stdio;
+    char key, *at;
+
+    if (s->number || s->is_file || !io->wants.suspend || !s->len || !stops_job(io, &key))
+        return;
+    at = memrchr(s->data, key, s->len);
+    if (!at)
+        return;
+    s->len -= (size_t)(at + 1 - s->data);
+    s->start = (size_t)(at + 1 - s->data);
+    io->wants.suspend(io->wants.ctx);
+}
+
 static bool take_in(struct stdio_stream *s)
 {
     struct stdio *io = s->stdio;
@@ -82,6 +124,7 @@ static bool take_in(struct stdio_stream *s)
     }
     s->start = 0;
     s->len = (size_t)n;
+    look_for_stop(s);
     if (!s->is_output)
         return true;
     io->output_bytes += (uint64_t)n;
@@ -265,6 +308,38 @@ static void restore(struct stdio *io)
     io->raw = false;
 }
 
+void stdio_suspend(struct stdio *io)
+{
+    struct stdio_stream *in = io->streams[0];
+
+    if (!io->raw)
+        return;
+    restore(io);
+    if (in && in->read_watch.loop)
+        watch_change(&in->read_watch, 0);
+}
+
+static void look_again(struct timer *t)
+{
+    stdio_resume(t->ctx);
+}
+
+// A shell that brings a job to the foreground which was going on in the background sends it no signal.
+void stdio_resume(struct stdio *io)
+{
+    struct stdio_stream *in = io->streams[0];
+
+    if (io->raw || !in || in->is_file || in->eof)
+        return;
+    set_raw(io);
+    if (!io->raw) {
+        timer_set(io->loop, &io->foreground, LOOK_AGAIN_NS, look_again, io);
+        return;
+    }
+    watch_change(&in->read_watch, EPOLLIN);
+    stdio_resized(io);
+}
+
 // The inner terminal starts as the outer one is. Where the outer one keeps its own output processing (input
 // is not typed), the inner one does none, or newlines would be translated twice.
 static void copy_modes(struct stdio *io)
@@ -401,6 +476,7 @@ void stdio_drain(struct stdio *io)
 void stdio_deinit(struct stdio *io)
 {
     restore(io);
+    timer_del(&io->foreground);
     for (int i = 0; i < STDIO_STREAMS; i++) {
         struct stdio_stream *s = io->streams[i];
 

@@ -49,6 +49,7 @@ struct stdio_wants {
     void (*output)(void *ctx, int number, const char *data, size_t n); // each piece; may be NULL
     void (*over_limit)(void *ctx);
     void (*input_ended)(void *ctx);
+    void (*suspend)(void *ctx); // the person wants the job stopped: send its group SIGTSTP; may be NULL
     void *ctx;
 };
 
@@ -63,6 +64,7 @@ struct stdio {
     int master;
     struct termios saved;
     bool raw;
+    struct timer foreground; // looks whether the terminal is ours again
     uint64_t output_bytes;
     int input; // standard input once more, only to see its end; -1: not watched
     struct watch input_watch;
@@ -74,6 +76,10 @@ void stdio_size(const struct stdio *io, uint16_t *ret_rows, uint16_t *ret_cols);
 // The command runs; takes over the master (-1 without). Lets go of what only the command shall hold.
 MUST_USE bool stdio_started(struct stdio *io, int master, struct err *err);
 void stdio_resized(struct stdio *io); // the caller's terminal has another size
+// Around a stop of this process: gives the terminal back, and takes it again when the job is in the
+// foreground, now or later. Meanwhile nothing is read from it.
+void stdio_suspend(struct stdio *io);
+void stdio_resume(struct stdio *io);
 // Everything inside is dead: copies what is still on the way, then restores the terminal.
 void stdio_drain(struct stdio *io);
 void stdio_deinit(struct stdio *io);

@@ -139,6 +139,63 @@ def an_interactive_shell_has_job_control(yard):
 
 
 @test
+def a_program_is_stopped_and_continued_with_bawn(yard):
+    """^Z for a program that is no shell: the outer shell gets the job, and what is inside stands still meanwhile."""
+    need("bash")
+    yard.write("loop", "echo rea''dy; while :; do date +%N > beat; sleep 0.03; done\n")
+    yard.write("ask", "echo rea''dy; read line; echo got-$line\n")
+    beats = lambda: (time.sleep(0.1), yard.call(["rm", "-f", "beat"]), time.sleep(0.4), yard.exists("beat"))[-1]
+    t = Terminal(yard, ["/bin/bash", "--norc", "-i"])
+    t.type("PS1='> '; set -b; before=$(stty -g); %s run -- sh loop\n" % yard.binary)
+    t.until("ready")
+    check(beats(), "control: it does not run")
+    t.type("\x1a")
+    t.until("Stopped")
+    check(not beats(), "it runs on while stopped")
+    t.type("test \"$(stty -g)\" = \"$before\" && echo sa''me\n")
+    t.until("same")
+    t.type("bg; echo in-the''-background\n")
+    t.until("in-the-background")
+    check(beats(), "it does not go on in the background")
+    t.type("fg\n")
+    time.sleep(1)
+    t.type("\x1a")
+    t.until("Stopped")
+    check(not beats(), "it runs on while stopped for the second time")
+    t.type("fg\n")
+    time.sleep(1)
+    check(beats(), "it does not go on in the foreground")
+    t.type("\x03")
+    for _ in range(50):  # what is typed before bawn has ended goes with it
+        t.type("echo sh''ell\n")
+        time.sleep(0.3)
+        t.seen += os.read(t.master, 65536) if select.select([t.master], [], [], 0)[0] else b""
+        if b"shell" in t.seen:
+            break
+    t.type("%s run -- sh ask\n" % yard.binary)
+    t.until("ready")
+    t.type("lost\x1a")
+    t.until("Stopped")
+    t.type("fg\n")
+    time.sleep(1)
+    t.type("typed\n")
+    t.until("got-typed")
+    t.type("exit\n")
+    t.end()
+
+
+@test
+def a_key_that_would_stop_a_job_nobody_could_continue_does_nothing(yard):
+    t = run(yard, "echo ready; read line; echo got-$line")
+    t.until("ready")
+    t.type("\x1a")
+    time.sleep(0.3)
+    t.type("typed\n")
+    t.until("got-typed")
+    check(t.end() == 0, "status")
+
+
+@test
 def lines_are_edited_and_echoed(yard):
     t = run(yard, "echo ready; read x; echo \"<$x>\"; stty -echo; echo silent; read y; echo \"<$y>\"")
     t.until("ready")
