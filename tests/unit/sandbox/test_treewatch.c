@@ -296,8 +296,20 @@ static void a_flood_of_names_is_bounded_and_nothing_is_lost(void **state)
     clock_t begun;
 
     start(f);
-    tree_run(&f->tree, "i=0; while [ $i -lt 300 ]; do mkdir -p f$i/a f$i/b; : > f$i/.env; : > f$i/a/x; "
-                       "mv f$i/a/x f$i/b/y; i=$((i+1)); done; seq 1 20000 | xargs touch");
+    tree_run(&f->tree, "seq 0 299 | sed 's,.*,f&/a f&/b,' | xargs mkdir -p; "
+                       "i=0; while [ $i -lt 300 ]; do : > f$i/.env; : > f$i/a/x; i=$((i+1)); done");
+    for (int i = 0; i < 300; i++) {
+        char from[32], to[32];
+
+        snprintf(from, sizeof from, "ws/f%d/a/x", i);
+        snprintf(to, sizeof to, "ws/f%d/b/y", i);
+        tree_move(&f->tree, from, to);
+    }
+    tree_file(&f->tree, "ws/1", "x");
+    for (int i = 0; i < 9000; i++) { // two events at least
+        tree_move(&f->tree, "ws/1", "ws/2");
+        tree_move(&f->tree, "ws/2", "ws/1");
+    }
     begun = clock();
     treewatch_drain(f->watch); // the queue of 16384 has overflowed: nobody looked meanwhile
     begun = clock() - begun;
