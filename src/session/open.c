@@ -50,6 +50,10 @@ static bool make_rules(struct session *s, struct err *err)
     struct file_place place = {p->workspace, p->home,     p->config_dir,
                                p->state_dir, p->path_env, s->options.program};
 
+    // At the first run of all the record's place would come after the search for what must be covered, and
+    // nothing above it would be pinned.
+    if (access(p->state_dir, F_OK) < 0 && !mkdir_parents(AT_FDCWD, p->state_dir, 0700, err))
+        return err_prefix(err, "cannot keep a record of the run (XDG_STATE_HOME can name another place)");
     return file_rules_make(s->options.policy, &place, &s->rules, err);
 }
 
