@@ -211,8 +211,14 @@ static _Noreturn void exec_command(struct birth *b)
     fail(b, STAGE_EXEC, sys, file);
 }
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t rlimit_which;
+#else
+typedef int rlimit_which;
+#endif
+
 // A limit above what the caller itself may have is the caller's.
-static bool set_limit(int which, uint64_t value)
+static bool set_limit(rlimit_which which, uint64_t value)
 {
     struct rlimit r;
 
