@@ -269,6 +269,7 @@ static bool start_command(struct run *r, struct err *err)
                                 .started = on_started,
                                 .ended = on_ended,
                                 .ctx = r};
+    struct termios modes;
 
     if (!stdio_prepare(&r->stdio, &r->loop, &wants, err))
         return false;
@@ -277,6 +278,7 @@ static bool start_command(struct run *r, struct err *err)
     c.pty_stderr = r->stdio.pty[2];
     memcpy(c.std, r->stdio.inner, sizeof c.std);
     stdio_size(&r->stdio, &c.rows, &c.cols);
+    c.modes = stdio_modes(&r->stdio, &modes) ? &modes : NULL;
     return session_start(r->session, &c, &r->command, err);
 }
 

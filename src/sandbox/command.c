@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 
 #include "base/fd.h"
 #include "sandbox/landlock.h"
@@ -254,6 +255,21 @@ static int child(void *arg)
     exec_command(b);
 }
 
+// Before the program can set its own.
+static bool set_modes(int slave, const struct tty_modes *m)
+{
+    struct termios t;
+
+    if (tcgetattr(slave, &t) < 0)
+        return false;
+    t.c_iflag = m->iflag;
+    t.c_oflag = m->oflag;
+    t.c_cflag = m->cflag;
+    t.c_lflag = m->lflag;
+    memcpy(t.c_cc, m->keys, sizeof m->keys);
+    return tcsetattr(slave, TCSANOW, &t) == 0;
+}
+
 static bool make_pty(const struct command_spec *s, int *ret_master, int *ret_slave, struct err *err)
 {
     struct winsize size = {.ws_row = s->rows, .ws_col = s->cols};
@@ -267,6 +283,11 @@ static bool make_pty(const struct command_spec *s, int *ret_master, int *ret_sla
         return err_sys(err, errno, "cannot open the terminal's inner side");
     if (s->rows && s->cols)
         ioctl(master, TIOCSWINSZ, &size);
+    if ((s->flags & START_MODES) && !set_modes(slave, &s->modes)) {
+        err_sys(err, errno, "cannot set the terminal's modes");
+        close(slave);
+        return false;
+    }
     *ret_master = TAKE_FD(master);
     *ret_slave = slave;
     return true;

@@ -288,13 +288,27 @@ void stdio_resized(struct stdio *io)
         ioctl(io->master, TIOCSWINSZ, &w);
 }
 
-// Raw only where the person types into the command, and only while this job is in the foreground.
+// The person types into the command, and this job is in the foreground.
+static bool takes_keys(const struct stdio *io)
+{
+    return io->terminal >= 0 && io->pty[0] && tcgetpgrp(io->terminal) == getpgrp();
+}
+
+bool stdio_modes(const struct stdio *io, struct termios *ret)
+{
+    if (io->terminal < 0 || tcgetattr(io->terminal, ret) < 0)
+        return false;
+    // The outer one keeps its output processing then, and newlines would be translated twice.
+    if (!takes_keys(io))
+        ret->c_oflag &= ~(tcflag_t)OPOST;
+    return true;
+}
+
 static void set_raw(struct stdio *io)
 {
     struct termios t;
 
-    if (io->terminal < 0 || !io->pty[0] || tcgetattr(io->terminal, &io->saved) < 0 ||
-        tcgetpgrp(io->terminal) != getpgrp())
+    if (!takes_keys(io) || tcgetattr(io->terminal, &io->saved) < 0)
         return;
     t = io->saved;
     cfmakeraw(&t);
@@ -340,28 +354,12 @@ void stdio_resume(struct stdio *io)
     stdio_resized(io);
 }
 
-// The inner terminal starts as the outer one is. Where the outer one keeps its own output processing (input
-// is not typed), the inner one does none, or newlines would be translated twice.
-static void copy_modes(struct stdio *io)
-{
-    struct termios t;
-
-    if (tcgetattr(io->terminal, &t) < 0)
-        return;
-    if (io->raw)
-        t = io->saved;
-    else
-        t.c_oflag &= ~(tcflag_t)OPOST;
-    tcsetattr(io->master, TCSANOW, &t);
-}
-
 static bool start_terminal(struct stdio *io, struct err *err)
 {
     int out = io->pty[1] ? 1 : io->pty[2] ? 2 : 0;
     struct stdio_stream *s = new_stream(io, out ? out : STDIO_TERMINAL);
 
     set_raw(io);
-    copy_modes(io);
     if (!fd_set_nonblock(io->master, true))
         return err_sys(err, errno, "cannot set up the terminal");
     s->from = fcntl(io->master, F_DUPFD_CLOEXEC, 3);

@@ -73,6 +73,8 @@ struct stdio {
 MUST_USE bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants,
                             struct err *err);
 void stdio_size(const struct stdio *io, uint16_t *ret_rows, uint16_t *ret_cols);
+// What the terminal inside is to start in: as the caller's is. False without one.
+bool stdio_modes(const struct stdio *io, struct termios *ret);
 // The command runs; takes over the master (-1 without). Lets go of what only the command shall hold.
 MUST_USE bool stdio_started(struct stdio *io, int master, struct err *err);
 void stdio_resized(struct stdio *io); // the caller's terminal has another size

@@ -196,6 +196,16 @@ def a_key_that_would_stop_a_job_nobody_could_continue_does_nothing(yard):
 
 
 @test
+def modes_that_a_program_sets_at_once_stay(yard):
+    """They are the caller's before it runs, and nobody sets them again while it does."""
+    for _ in range(20):
+        r = yard.terminal([yard.binary, "run", "--", "sh", "-c", "stty -echo -icanon; sleep 0.05; stty -a"])
+        check(" -echo " in r.out and "-icanon" in r.out, "the program's own modes were changed", r)
+    t = Terminal(yard, ["/bin/sh", "-c", "stty erase ^H -ixon; exec %s run -- stty -a" % yard.binary])
+    check(t.end() == 0 and b"erase = ^H" in t.seen and b"-ixon" in t.seen, "not the caller's modes: %r" % t.seen)
+
+
+@test
 def lines_are_edited_and_echoed(yard):
     t = run(yard, "echo ready; read x; echo \"<$x>\"; stty -echo; echo silent; read y; echo \"<$y>\"")
     t.until("ready")
