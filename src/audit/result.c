@@ -202,7 +202,7 @@ static void read_first_line(int dirfd, struct run_result *r)
     take_command(r, json_object_get(json_object_get(o, "detail"), "command"));
 }
 
-static bool locked(int dirfd)
+bool run_lives(int dirfd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
@@ -219,7 +219,7 @@ bool run_read(const char *state_dir, const char *id, struct run_result *ret, str
         return false;
     snprintf(r.id, sizeof r.id, "%s", id);
     // The lock first: a run that ends between the two looks has its result by the second.
-    held = locked(fd);
+    held = run_lives(fd);
     if (!read_result(fd, &r, &found, err)) {
         run_result_deinit(&r);
         return false;

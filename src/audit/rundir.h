@@ -70,6 +70,8 @@ MUST_USE bool run_find(const char *state_dir, const char *prefix, char ret_id[AU
 // The newest run of the workspace (normal path, links resolved).
 MUST_USE bool run_find_latest(const char *state_dir, const char *workspace, char ret_id[AUDIT_RUN_MAX],
                               struct err *err);
+// Whether somebody holds the lock of the run's directory: the supervisor, or its janitor.
+bool run_lives(int dirfd);
 // Opens STATE/runs/ID (O_DIRECTORY); the id is checked to be a single name.
 MUST_USE bool run_open(const char *state_dir, const char *id, int *ret_fd, struct err *err);
 

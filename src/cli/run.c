@@ -16,6 +16,7 @@
 #include "sandbox/headstart.h"
 #include "session/places.h"
 #include "policy/load.h"
+#include "sandbox/landlock.h"
 #include "session/events.h"
 #include "session/session.h"
 #include "session/streams.h"
@@ -117,6 +118,31 @@ static void on_ended(struct command *c)
     loop_quit(&r->loop);
 }
 
+// Everything of the job gets it, as from a terminal that is not raw; this process like the others
+// (on_signal).
+static void on_suspend(void *ctx)
+{
+    (void)ctx;
+    kill(0, SIGTSTP);
+}
+
+// First what is inside, then we ourselves, by the same signal: the kernel does not stop a job that nobody
+// could continue. Back here it has been continued, or was not stopped at all.
+static void suspend(struct run *r)
+{
+    sigset_t tstp;
+
+    session_signal(r->session, r->command->id, SIGSTOP);
+    stdio_suspend(&r->stdio);
+    sigemptyset(&tstp);
+    sigaddset(&tstp, SIGTSTP);
+    raise(SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &tstp, NULL);
+    sigprocmask(SIG_BLOCK, &tstp, NULL);
+    stdio_resume(&r->stdio);
+    session_signal(r->session, r->command->id, SIGCONT);
+}
+
 static void on_signal(struct watch *w, uint32_t events)
 {
     struct run *r = w->ctx;
@@ -126,6 +152,8 @@ static void on_signal(struct watch *w, uint32_t events)
     while (read(w->fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGWINCH)
             stdio_resized(&r->stdio);
+        else if (info.ssi_signo == SIGTSTP && r->command)
+            suspend(r);
         else if (r->command)
             session_signal(r->session, r->command->id, (int)info.ssi_signo);
     }
@@ -135,7 +163,7 @@ static void on_signal(struct watch *w, uint32_t events)
 static bool take_signals(struct run *r, struct err *err)
 {
     static const int forwarded[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
-                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+                                    SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
     sigset_t set;
     int fd;
 
@@ -228,10 +256,12 @@ static bool start_live(struct run *r, struct err *err)
 static bool start_command(struct run *r, struct err *err)
 {
     struct stdio_wants wants = {.pipe_output = r->options.json_on_stdout || r->policy->limits.output,
+                                .copy_files = r->policy->nested || landlock_abi() == 0,
                                 .swallow = r->options.json_on_stdout,
                                 .max_output = r->policy->limits.output,
                                 .output = on_output,
                                 .over_limit = on_over_limit,
+                                .suspend = on_suspend,
                                 .tell_input_end = r->policy->limits.after_input_ms,
                                 .input_ended = on_input_ended,
                                 .ctx = r};
@@ -239,6 +269,7 @@ static bool start_command(struct run *r, struct err *err)
                                 .started = on_started,
                                 .ended = on_ended,
                                 .ctx = r};
+    struct termios modes;
 
     if (!stdio_prepare(&r->stdio, &r->loop, &wants, err))
         return false;
@@ -247,6 +278,7 @@ static bool start_command(struct run *r, struct err *err)
     c.pty_stderr = r->stdio.pty[2];
     memcpy(c.std, r->stdio.inner, sizeof c.std);
     stdio_size(&r->stdio, &c.rows, &c.cols);
+    c.modes = stdio_modes(&r->stdio, &modes) ? &modes : NULL;
     return session_start(r->session, &c, &r->command, err);
 }
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// bawn runs: what ran, newest first. Reads only the runs it shows.
+// bawn runs: what ran, newest first. Reads only the runs it shows. With --prune: removes the records of old
+// ones.
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "audit/prune.h"
 #include "audit/rundir.h"
 #include "audit/view.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "cli/fail.h"
 #include "cli/statedir.h"
+#include "policy/scalar.h"
 
 #define SHOWN_BY_DEFAULT 20u
 #define ROW_MAX (1u << 16)
+#define OLD_BY_DEFAULT "30d"
 
 enum { WHEN, LASTED, STATUS, REFUSED, WORKSPACE, COMMAND, COLUMNS };
 
@@ -189,16 +193,42 @@ static bool count_of(const char *text, size_t *ret)
     return true;
 }
 
+// Runs that stay for what they hold are named, as only their owner can tell what to do with it.
+static int prune(const char *state, const struct strlist *ids, const char *age)
+{
+    uint64_t ms, now = clock_wall_ns();
+    size_t removed = 0;
+    struct err err = {0};
+
+    if (!scalar_duration(age, &ms, &err))
+        return cli_bad_usage(&verb_runs, "--older: %s", err.msg);
+    for (size_t i = 0; i < ids->n; i++) {
+        enum prune_outcome what = PRUNE_HOLDS_MORE;
+
+        if (ms >= now / 1000000u || !run_is_older(ids->items[i], now - ms * 1000000u))
+            continue;
+        if (!run_remove(state, ids->items[i], &what, &err))
+            return cli_fail(&err);
+        removed += what == PRUNE_REMOVED;
+        if (what == PRUNE_HOLDS_MORE)
+            printf("kept %s, which holds more than its record (quarantine, changes): %s/runs/%s\n",
+                   ids->items[i], state, ids->items[i]);
+    }
+    printf("removed %zu, kept %zu\n", removed, ids->n - removed);
+    return cli_done(0);
+}
+
 static int runs_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"number", required_argument, NULL, 'n'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},  {"number", required_argument, NULL, 'n'},
+        {"prune", no_argument, NULL, 'p'}, {"older", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},  {0}};
     AUTO_STRLIST struct strlist ids = {0};
     AUTO_FREE char *state = NULL;
+    const char *age = NULL;
     struct err err = {0};
-    bool as_json = false, limited = false;
+    bool as_json = false, limited = false, pruning = false;
     size_t n = 0;
     int c;
 
@@ -208,6 +238,10 @@ static int runs_main(int argc, char **argv)
             as_json = true;
         else if (c == 'h')
             return cli_help(&verb_runs);
+        else if (c == 'p')
+            pruning = true;
+        else if (c == 'o')
+            age = optarg;
         else if (c != 'n')
             return cli_bad_option(&verb_runs, c, argv);
         else if (!count_of(optarg, &n))
@@ -216,8 +250,13 @@ static int runs_main(int argc, char **argv)
     }
     if (optind < argc)
         return cli_bad_usage(&verb_runs, "takes no argument (%s)", argv[optind]);
+    if (pruning ? as_json || limited : age != NULL)
+        return cli_bad_usage(&verb_runs, pruning ? "--prune goes with --older alone"
+                                                 : "--older wants --prune, which removes runs");
     if (!cli_state_dir(&state, &err) || !run_list(state, &ids, &err))
         return cli_fail(&err);
+    if (pruning)
+        return prune(state, &ids, age ? age : OLD_BY_DEFAULT);
     if (!limited && !as_json)
         n = SHOWN_BY_DEFAULT;
     if (!n || n > ids.n)
@@ -227,7 +266,7 @@ static int runs_main(int argc, char **argv)
 
 const struct verb verb_runs = {
     .name = "runs",
-    .synopsis = "[--json] [-n N]",
-    .help = "list runs, newest first: when, how long, how they ended, what was refused",
+    .synopsis = "[--json] [-n N] | --prune [--older 30d]",
+    .help = "list runs, newest first: when, how long, how they ended, what was refused; or remove old ones",
     .main = runs_main,
 };

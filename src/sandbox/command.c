@@ -23,6 +23,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
 
 #include "base/fd.h"
 #include "sandbox/landlock.h"
@@ -58,12 +60,30 @@ static void take_terminal(struct birth *b)
         fail(b, STAGE_TERMINAL, errno, "cannot take the terminal");
 }
 
+// The yard's own device in place of the host's: through a descriptor of the host's its owner, which is root
+// inside when root started the run, could change the mode and the times of the host's /dev/null.
+static int own_device(int fd)
+{
+    static const char *const names[] = {
+        [3] = "/dev/null", [5] = "/dev/zero", [7] = "/dev/full", [8] = "/dev/random", [9] = "/dev/urandom"};
+    int mode = fcntl(fd, F_GETFL);
+    struct stat st;
+    unsigned number;
+
+    if (mode < 0 || (mode & O_PATH) || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != 1)
+        return fd;
+    number = minor(st.st_rdev);
+    if (number >= ARRAY_LEN(names) || !names[number])
+        return fd;
+    return open(names[number], (mode & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_CLOEXEC);
+}
+
 static void take_files(struct birth *b)
 {
     static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
 
     for (int i = 0; i < 3; i++) {
-        int from = b->spec->flags & serves[i] ? b->slave : b->spec->std[i];
+        int from = b->spec->flags & serves[i] ? b->slave : own_device(b->spec->std[i]);
 
         // from is above 2 always: init keeps 0–2 open on /dev/null.
         if (dup2(from, i) < 0)
@@ -92,7 +112,9 @@ static bool allow_own_redirections(int ruleset, unsigned flags, struct err *err)
 
         if (mode < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0)
             continue;
-        path.access = (mode & O_ACCMODE) == O_RDONLY ? LANDLOCK_READ : LANDLOCK_WRITE;
+        path.access = (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
+                      : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
+                                                       : LANDLOCK_WRITE;
         if (!landlock_add(ruleset, &path, err))
             return false;
     }
@@ -190,8 +212,14 @@ static _Noreturn void exec_command(struct birth *b)
     fail(b, STAGE_EXEC, sys, file);
 }
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t rlimit_which;
+#else
+typedef int rlimit_which;
+#endif
+
 // A limit above what the caller itself may have is the caller's.
-static bool set_limit(int which, uint64_t value)
+static bool set_limit(rlimit_which which, uint64_t value)
 {
     struct rlimit r;
 
@@ -206,7 +234,7 @@ static void set_limits(struct birth *b)
 {
     const struct plan_header *head = b->c->head;
 
-    if (!set_limit(RLIMIT_CORE, 0) || (head->open_files && !set_limit(RLIMIT_NOFILE, head->open_files)) ||
+    if ((head->open_files && !set_limit(RLIMIT_NOFILE, head->open_files)) ||
         (head->file_size && !set_limit(RLIMIT_FSIZE, head->file_size)))
         fail(b, STAGE_CONFINE, errno, "cannot set the limits of open files and file size");
 }
@@ -219,9 +247,27 @@ static int child(void *arg)
     take_files(b);
     if (chdir(b->spec->cwd) < 0)
         fail(b, STAGE_CWD, errno, b->spec->cwd);
+    // Not 0: the filters say why, and refuse to change it.
+    if (!set_limit(RLIMIT_CORE, 1))
+        fail(b, STAGE_CONFINE, errno, "cannot set the limit of core files");
     confine(b);
     set_limits(b);
     exec_command(b);
+}
+
+// Before the program can set its own.
+static bool set_modes(int slave, const struct tty_modes *m)
+{
+    struct termios t;
+
+    if (tcgetattr(slave, &t) < 0)
+        return false;
+    t.c_iflag = m->iflag;
+    t.c_oflag = m->oflag;
+    t.c_cflag = m->cflag;
+    t.c_lflag = m->lflag;
+    memcpy(t.c_cc, m->keys, sizeof m->keys);
+    return tcsetattr(slave, TCSANOW, &t) == 0;
 }
 
 static bool make_pty(const struct command_spec *s, int *ret_master, int *ret_slave, struct err *err)
@@ -237,6 +283,11 @@ static bool make_pty(const struct command_spec *s, int *ret_master, int *ret_sla
         return err_sys(err, errno, "cannot open the terminal's inner side");
     if (s->rows && s->cols)
         ioctl(master, TIOCSWINSZ, &size);
+    if ((s->flags & START_MODES) && !set_modes(slave, &s->modes)) {
+        err_sys(err, errno, "cannot set the terminal's modes");
+        close(slave);
+        return false;
+    }
     *ret_master = TAKE_FD(master);
     *ret_slave = slave;
     return true;

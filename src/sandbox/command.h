@@ -17,6 +17,7 @@ struct confinement {
 struct command_spec {
     uint32_t id, flags; // START_*
     uint16_t rows, cols;
+    struct tty_modes modes; // with START_MODES
     const char *cwd;
     char *const *argv, *const *env;
     int std[3]; // -1 where the PTY serves

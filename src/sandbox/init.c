@@ -324,21 +324,22 @@ static bool set_up(struct init *in, struct err *err)
            err_set(err, ERR_PROTOCOL, "the supervisor is gone");
 }
 
-// The block: argc and envc as uint32, then that many terminated strings.
-static bool parse_block(const char *block, size_t n, char ***ret_argv, char ***ret_env, struct err *err)
+// See struct start_head.
+static bool parse_block(const char *block, size_t n, struct start_head *ret_head, char ***ret_argv,
+                        char ***ret_env, struct err *err)
 {
-    uint32_t counts[2];
-    const char *p = block + sizeof counts, *end = block + n;
+    struct start_head head;
+    const char *p = block + sizeof head, *end = block + n;
     char **list;
     size_t total;
 
-    if (n < sizeof counts || (memcpy(counts, block, sizeof counts), counts[0] == 0) || end[-1] != '\0' ||
-        counts[0] > n || counts[1] > n)
+    if (n < sizeof head || (memcpy(&head, block, sizeof head), head.argc == 0) || end[-1] != '\0' ||
+        head.argc > n || head.envc > n)
         return err_set(err, ERR_PROTOCOL, "broken argument block");
-    total = (size_t)counts[0] + counts[1] + 2;
+    total = (size_t)head.argc + head.envc + 2;
     list = xcalloc(total, sizeof *list);
     for (size_t i = 0; i < total; i++) {
-        if (i == counts[0] || i == total - 1)
+        if (i == head.argc || i == total - 1)
             continue;
         if (p >= end) {
             free(list);
@@ -347,8 +348,9 @@ static bool parse_block(const char *block, size_t n, char ***ret_argv, char ***r
         list[i] = (char *)(uintptr_t)p;
         p += strlen(p) + 1;
     }
+    *ret_head = head;
     *ret_argv = list;
-    *ret_env = list + counts[0] + 1;
+    *ret_env = list + head.argc + 1;
     return true;
 }
 
@@ -368,6 +370,7 @@ static bool start_command(struct init *in, struct init_msg *m, const int *fds, s
         .id = m->id, .flags = m->flags, .rows = m->rows, .cols = m->cols, .std = {-1, -1, -1}};
     struct err *err = &failed->err;
     struct init_msg reply = {.type = INIT_STARTED, .id = m->id};
+    struct start_head head;
     const char *block;
     size_t n, used = 1;
     char **argv = NULL, **env = NULL;
@@ -386,8 +389,9 @@ static bool start_command(struct init *in, struct init_msg *m, const int *fds, s
     spec.cwd = m->len ? m->text : in->plan.strings + in->plan.head->cwd;
     if (!nfds || !map_block(fds[0], BLOCK_MAX, &block, &n, err))
         return false;
-    ok = parse_block(block, n, &argv, &env, err);
+    ok = parse_block(block, n, &head, &argv, &env, err);
     if (ok) {
+        spec.modes = head.modes;
         spec.argv = argv;
         spec.env = env;
         ok = command_start(&in->confinement, &spec, &pid, &master, failed);

@@ -47,6 +47,7 @@ static const uint64_t rights_of[] = {
     [LANDLOCK_READ] = RIGHTS_READ,
     [LANDLOCK_READ_KEPT] = RIGHTS_READ | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV,
     [LANDLOCK_WRITE] = UINT64_MAX,
+    [LANDLOCK_WRITE_ONLY] = LL_FS_WRITE_FILE | LL_FS_TRUNCATE,
 };
 
 static bool add_path(int ruleset, const struct landlock_path *p, uint64_t handled, struct err *err)

@@ -19,7 +19,8 @@
 // READ_KEPT is READ for a tree that its modes and a read-only mount keep from us anyway: truncating and
 // device ioctls are not refused a second time. Every open asks for these two besides, and where no rule
 // grants them the kernel looks at all ancestors up to the root: a tenth of what find and grep cost.
-enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_READ_KEPT, LANDLOCK_WRITE };
+// WRITE_ONLY, for a file, is WRITE without reading: for one that was lent for output.
+enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_READ_KEPT, LANDLOCK_WRITE, LANDLOCK_WRITE_ONLY };
 
 struct landlock_path {
     int fd; // O_PATH descriptor of a file or directory

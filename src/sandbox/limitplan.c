@@ -6,7 +6,9 @@
 //              memory, breaks JVM, Go, node and sanitizers, and counts each process alone: no substitute.
 // processes    a control group when there is one, as it reports refusals; else RLIMIT_NPROC in the run's own
 // user
-//              namespace. Not both: the resource limit would refuse first and nothing would be on record.
+//              namespace. Not both: the resource limit would refuse first and nothing would be on record. The
+//              kernel does not hold root to the resource limit (copy_process exempts the user 0, whatever its
+//              capabilities), so a run that root started has the control group or nothing.
 // cpu          a control group; else, for a whole number, as many processors by affinity: the run may then
 // not use more,
 //              but must share those with whoever else is on them. It is no substitute for a fraction.
@@ -91,28 +93,35 @@ static bool plan_cpu(double cpus, const struct cgroup_support *s, enum degrade d
     return true;
 }
 
-static void plan_processes(uint64_t n, const struct cgroup_support *s, struct limits_plan *p)
+static bool plan_processes(uint64_t n, const struct cgroup_support *s, uid_t uid, enum degrade degrade,
+                           struct limits_plan *p, struct err *err)
 {
+    char why[sizeof s->why_not[CGROUP_PIDS] + 128];
+
     if (s->version[CGROUP_PIDS]) {
         by_cgroup(p, LIMIT_PROCESSES, CGROUP_PIDS);
-        return;
+        return true;
     }
     p->rlimit_processes = n;
     p->means[LIMIT_PROCESSES] = MEANS_RLIMIT;
+    if (uid != 0)
+        return true;
+    snprintf(why, sizeof why, "the kernel holds root to no other limit of processes than a control group; %s",
+             s->why_not[CGROUP_PIDS]);
+    return cannot(p, LIMIT_PROCESSES, degrade, why, err);
 }
 
-bool limits_plan(const struct limits *l, const struct cgroup_support *s, enum degrade degrade,
+bool limits_plan(const struct limits *l, const struct cgroup_support *s, uid_t uid, enum degrade degrade,
                  struct limits_plan *ret, struct err *err)
 {
     struct limits_plan p = {0};
 
     if ((l->memory && !plan_memory(s, degrade, &p, err)) ||
-        (l->cpu > 0 && !plan_cpu(l->cpu, s, degrade, &p, err))) {
+        (l->cpu > 0 && !plan_cpu(l->cpu, s, degrade, &p, err)) ||
+        (l->processes && !plan_processes(l->processes, s, uid, degrade, &p, err))) {
         limits_plan_deinit(&p);
         return false;
     }
-    if (l->processes)
-        plan_processes(l->processes, s, &p);
     if (l->disk) {
         p.rlimit_file_size = p.tmpfs_size = l->disk;
         p.means[LIMIT_DISK] = MEANS_RLIMIT;

@@ -5,6 +5,8 @@
 #ifndef BAWN_SANDBOX_LIMITS_H
 #define BAWN_SANDBOX_LIMITS_H
 
+#include <sys/types.h>
+
 #include "policy/model.h"
 #include "sandbox/cgroup.h"
 
@@ -46,11 +48,11 @@ struct limits_plan {
 const char *limit_key_name(enum limit_key k);     // "limits.wall"
 const char *limit_means_name(enum limit_means m); // "cgroup", "rlimit" …
 
-// ERR_UNSUPPORTED when a limit cannot be held and degrade does not permit that. RLIMIT_NPROC counts the run
-// alone only since Linux 5.14 (per user namespace), which is also the oldest kernel that the rest of the
-// sandbox runs on.
-MUST_USE bool limits_plan(const struct limits *l, const struct cgroup_support *s, enum degrade degrade,
-                          struct limits_plan *ret, struct err *err);
+// For a run that uid starts. ERR_UNSUPPORTED when a limit cannot be held and degrade does not permit that.
+// RLIMIT_NPROC counts the run alone only since Linux 5.14 (per user namespace), which is also the oldest
+// kernel that the rest of the sandbox runs on.
+MUST_USE bool limits_plan(const struct limits *l, const struct cgroup_support *s, uid_t uid,
+                          enum degrade degrade, struct limits_plan *ret, struct err *err);
 void limits_plan_deinit(struct limits_plan *p);
 
 #endif

@@ -21,6 +21,7 @@
 // taken off.
 #include "sandbox/mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -387,30 +388,52 @@ static bool protect_proc(int proc, const char *name, struct err *err)
 }
 
 // The first mask of each kind is the one that the others are cloned from.
-static bool mask_proc(const struct stage *s, int proc, const char *name, bool attached[2], struct err *err)
+static bool mask_below(const struct stage *s, int top, const char *name, bool attached[2], struct err *err)
 {
     struct stat st;
     bool dir, ok;
 
-    if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(top, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return true;
     dir = S_ISDIR(st.st_mode);
-    ok = attached[dir] ? put_mask(s->m, proc, name, dir, err)
-                       : attach(dir ? s->m->mask_dir : s->m->mask_file, proc, name, err);
+    ok = attached[dir] ? put_mask(s->m, top, name, dir, err)
+                       : attach(dir ? s->m->mask_dir : s->m->mask_file, top, name, err);
     attached[dir] = true;
-    return ok || err_prefix(err, "/proc/%s", name);
+    return ok || err_prefix(err, "%s", name);
+}
+
+// What only root may read or write on the host is root's inside too when root started the run, as it goes by
+// the owner. For others the kernel's own modes hold. Kernels differ in what they have here, so the modes
+// tell: what is not for everybody to read is masked, and nothing is written.
+static bool close_to_root(const struct stage *s, int proc, bool attached[2], struct err *err)
+{
+    int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSEDIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct stat st, top;
+    struct dirent *e;
+    bool ok = true;
+
+    if (!d || fstat(proc, &top) < 0)
+        return err_sys(err, errno, "cannot list /proc");
+    while (ok && (e = readdir(d))) {
+        const char *name = e->d_name;
+
+        // Processes and links, and what is covered already.
+        if (strchr(".0123456789", name[0]) || fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            S_ISLNK(st.st_mode) || st.st_dev != top.st_dev || !strcmp(name, "sys"))
+            continue;
+        if (!(st.st_mode & S_IROTH))
+            ok = mask_below(s, proc, name, attached, err);
+        else if (S_ISDIR(st.st_mode) || (st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
+            ok = protect_proc(proc, name, err);
+    }
+    return ok;
 }
 
 static bool apply_proc(struct stage *s, struct err *err)
 {
     static const char *const masked[] = {"keys", "kcore", "sysrq-trigger", "acpi", "scsi"};
-    // What only root may read or write on the host is root's inside too when root started the run. For others
-    // the kernel's own modes hold, which nobody changes on a mount that only the sandbox sees.
-    static const char *const roots_read_only[] = {"irq", "bus", "fs"};
-    static const char *const roots_masked[] = {"timer_list", "kmsg",        "vmallocinfo", "kpagecount",
-                                               "kpageflags", "kpagecgroup", "slabinfo",    "iomem",
-                                               "ioports",    "mtrr"};
-    bool root = geteuid() == 0, attached[2] = {false, false}, ok;
+    bool attached[2] = {false, false}, ok;
     AUTO_CLOSE int proc = TAKE_FD(s->m->proc);
 
     if (!attach_at(s, proc, "/proc", true, err))
@@ -419,16 +442,18 @@ static bool apply_proc(struct stage *s, struct err *err)
         return false;
     ok = protect_proc(proc, "sys", err);
     for (size_t i = 0; ok && i < ARRAY_LEN(masked); i++)
-        ok = mask_proc(s, proc, masked[i], attached, err);
-    for (size_t i = 0; root && ok && i < ARRAY_LEN(roots_read_only); i++)
-        ok = protect_proc(proc, roots_read_only[i], err);
-    for (size_t i = 0; root && ok && i < ARRAY_LEN(roots_masked); i++)
-        ok = mask_proc(s, proc, roots_masked[i], attached, err);
-    return ok;
+        ok = mask_below(s, proc, masked[i], attached, err);
+    return ok && (geteuid() != 0 || close_to_root(s, proc, attached, err));
 }
 
 static bool apply_sys(struct stage *s, struct err *err)
 {
+    // As in /proc: what root's own modes keep from others. Debugging, tracing and the like are there only
+    // with the host's /sys.
+    static const char *const roots[] = {
+        "firmware",      "kernel/slab", "kernel/debug", "kernel/tracing",
+        "kernel/config", "fs/bpf",      "fs/pstore",    "devices/virtual/powercap"};
+    bool attached[2] = {true, true}, ok; // below /proc
     AUTO_CLOSE int sys = -1;
 
     if (!netns_enter(s->net, err))
@@ -440,7 +465,10 @@ static bool apply_sys(struct stage *s, struct err *err)
         if (sys >= 0 && !set_attr(sys, ATTR_SAFE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, true, err))
             return false;
     }
-    return sys >= 0 && attach_at(s, sys, "/sys", true, err);
+    ok = sys >= 0 && attach_at(s, sys, "/sys", true, err);
+    for (size_t i = 0; ok && geteuid() == 0 && i < ARRAY_LEN(roots); i++)
+        ok = mask_below(s, sys, roots[i], attached, err);
+    return ok;
 }
 
 static bool apply_one(struct stage *s, const struct mount_op *op, struct err *err)

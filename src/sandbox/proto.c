@@ -13,8 +13,16 @@ bool init_send(int sock, struct init_msg *m, const int *fds, size_t nfds)
 
 int init_recv(int sock, struct init_msg *m, int *fds, size_t *nfds, int flags)
 {
+    const size_t room = nfds ? *nfds : 0;
     ssize_t n = fd_recv(sock, m, sizeof *m - 1, fds, nfds, flags);
 
+    // The other end closed without reading all that was sent to it. That is told once, ahead of what it had
+    // sent itself.
+    if (n < 0 && errno == ECONNRESET) {
+        if (nfds)
+            *nfds = room;
+        n = fd_recv(sock, m, sizeof *m - 1, fds, nfds, flags);
+    }
     if (n < 0)
         return errno == ECONNRESET ? 0 : -1;
     if (n == 0)

@@ -7,7 +7,7 @@
 // supervisor → init                                   descriptors
 //   PLAN                                              memfd with the plan; tasks files of control groups (v1)
 //   TOP                                               memfd with its second part, directly after
-//   START    id, flags, rows, cols, text=cwd          memfd argv/env; stdin, stdout, stderr that are not
+//   START    id, flags, rows, cols, text=cwd          memfd struct start_head …; std descriptors that are not
 //                                                     served by a terminal
 //   SIGNAL   id, number                               to the command's process group; id 0: to everything
 //   COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its cover
@@ -57,7 +57,8 @@ enum init_start_flag {
     START_PTY_STDIN = 1 << 1,  // which of the standard descriptors it serves;
     START_PTY_STDOUT = 1 << 2, // the others are passed
     START_PTY_STDERR = 1 << 3,
-    START_LAST = 1 << 4, // no other follows: init dies with it, and so does what it left behind
+    START_MODES = 1 << 5, // the terminal starts in the modes that the argument block holds
+    START_LAST = 1 << 4,  // no other follows: init dies with it, and so does what it left behind
 };
 
 enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC, STAGE_BIRTH };
@@ -65,6 +66,19 @@ enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STA
 enum init_exited_flag { EXITED_LAST = 1 << 0 }; // no other process is left inside
 
 enum init_cover_flag { INIT_COVER_MASK = 1 << 0, INIT_COVER_IS_DIR = 1 << 1 }; // without MASK: read-only
+
+// A terminal's modes by the kernel's numbers (termios(3)); the two programs may have different C libraries.
+#define TTY_KEYS 19 // NCCS of the kernel
+struct tty_modes {
+    uint32_t iflag, oflag, cflag, lflag;
+    uint8_t keys[TTY_KEYS];
+};
+
+// The argument block of START: this, then argv and the environment as so many terminated strings.
+struct start_head {
+    uint32_t argc, envc;
+    struct tty_modes modes;
+};
 
 struct init_msg {
     uint32_t type, id;

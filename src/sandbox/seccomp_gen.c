@@ -41,6 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -105,7 +106,7 @@ struct rule {
 static const struct {
     const char *call;
     int number;
-} newer[] = {{"statmount", 457}, {"listmount", 458}, {"open_tree_attr", 467}};
+} newer[] = {{"fchmodat2", 452}, {"statmount", 457}, {"listmount", 458}, {"open_tree_attr", 467}};
 
 // unshare(2) with nothing but these makes no namespace. A list of what is harmless, as new namespace flags
 // come.
@@ -120,6 +121,8 @@ static const struct {
 // Flags with which an open changes something; the same on x86_64 and aarch64 (O_TMPFILE needs one of the
 // first two).
 #define OPEN_WRITES (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
+// Flags with which an open takes a mode. O_TMPFILE has a second bit, which means something else by itself.
+#define OPEN_MAKES (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
 
 // TIOCSTI and TIOCLINUX type into the terminal, TIOCSETD loads line disciplines (n_gsm and others, often
 // broken).
@@ -150,6 +153,25 @@ static const struct rule rules[] = {
     {BOTH, "io_uring_register", FAIL(ENOSYS), {{0}}},
     {BOTH, "add_key", FAIL(ENOSYS), {{0}}}, {BOTH, "request_key", FAIL(ENOSYS), {{0}}},
     {BOTH, "keyctl", FAIL(ENOSYS), {{0}}},
+
+    // Its pages leave the kernel's own map of memory, which every process of the machine pays for.
+    {BOTH, "memfd_secret", FAIL(ENOSYS), {{0}}},
+
+    // A set-user-ID file in the workspace would run as us for every other user of the machine: the mount that is
+    // nosuid is the sandbox's. Nothing inside gains by one. openat2 keeps the mode in memory; its users fall back.
+    {BOTH, "chmod", FAIL(EPERM), {ANY_OF(1, S_ISUID)}}, {BOTH, "fchmod", FAIL(EPERM), {ANY_OF(1, S_ISUID)}},
+    {BOTH, "fchmodat", FAIL(EPERM), {ANY_OF(2, S_ISUID)}}, {BOTH, "fchmodat2", FAIL(EPERM), {ANY_OF(2, S_ISUID)}},
+    {BOTH, "creat", FAIL(EPERM), {ANY_OF(1, S_ISUID)}},
+    {BOTH, "mknod", FAIL(EPERM), {ANY_OF(1, S_ISUID)}}, {BOTH, "mknodat", FAIL(EPERM), {ANY_OF(2, S_ISUID)}},
+    {BOTH, "open", FAIL(EPERM), {ANY_OF(1, OPEN_MAKES), ANY_OF(2, S_ISUID)}},
+    {BOTH, "openat", FAIL(EPERM), {ANY_OF(2, OPEN_MAKES), ANY_OF(3, S_ISUID)}},
+    {DENY, "openat2", FAIL(ENOSYS), {{0}}},
+
+    // A core_pattern that is a pipe starts its program on the host for whoever crashes, at any limit but 1 (the
+    // kernel's fs/coredump.c), which is set before. Changing it is said to succeed: programs that want none have none.
+    {BOTH, "setrlimit", FAIL(0), {IS(0, RLIMIT_CORE)}},
+    {BOTH, "prlimit64", FAIL(0), {IS(1, RLIMIT_CORE), ANY_OF(2, 0xffffffffu)}},
+    {BOTH, "prlimit64", FAIL(0), {IS(1, RLIMIT_CORE), HIGH_SET(2)}},
 
     // Other processes' memory and descriptors. A debugger has ptrace and /proc/PID/mem for its own.
     {BOTH, "process_vm_readv", FAIL(ENOSYS), {{0}}}, {BOTH, "process_vm_writev", FAIL(ENOSYS), {{0}}},

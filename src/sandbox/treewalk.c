@@ -220,8 +220,10 @@ bool treewalk_start(struct treewalk *w, const char *root, const char *below, uin
     path_set(w, w->len, below);
     up = xstrndup(below, slash ? (size_t)(slash - below) : 0);
     parent = tree_open(w->root_fd, up, O_PATH | O_DIRECTORY);
+    if (parent < 0 && errno == EACCES && w->visitor->unreadable)
+        w->visitor->unreadable(w->ctx, -1, w->path, slash ? slash + 1 : below, EACCES);
     if (parent < 0)
-        return true; // its own parent is gone or out of reach: that one's event tells
+        return true; // gone, or a link by now: that one's event tells
     return frame_open(w, parent, slash ? slash + 1 : below, parent_tag, err);
 }
 

@@ -46,6 +46,7 @@ struct walk_visitor {
     // All that is below it has been walked; fd is -1 when it could not be opened again. May be NULL.
     void (*left)(void *ctx, struct walk_dir *dir);
     // It may not be opened (EACCES, EPERM) or lies too deep (ENAMETOOLONG). True: try once more. May be NULL.
+    // parent_fd is -1 where a walk begins below a directory that may not be searched: no second try.
     bool (*unreadable)(void *ctx, int parent_fd, const char *path, const char *name, int sys);
 };
 

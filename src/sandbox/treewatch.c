@@ -169,14 +169,17 @@ static void known_removed(struct treewatch *w, const char *path)
 
 // --- telling ---
 
-// Still there? Looked at without following anything: the tree is the sandbox's.
-static bool is_there(const struct treewatch *w, const char *path, bool *ret_dir)
+// Still there? Looked at without following anything: the tree is the sandbox's. A program that closes a
+// directory above the name (chmod 0) hides it from us, not from who opens the directory again later.
+static bool is_there(struct treewatch *w, const char *path, bool *ret_dir)
 {
     const char *root = rulematch_root(&w->match, path);
     AUTO_CLOSE int root_fd = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     AUTO_CLOSE int fd = root_fd < 0 ? -1 : tree_open(root_fd, path_below(path, root), O_PATH | O_NOFOLLOW);
     struct stat st;
 
+    if (root_fd >= 0 && fd < 0 && errno == EACCES)
+        treewatch_blind(w, path);
     if (fd < 0 || fstat(fd, &st) < 0)
         return false;
     *ret_dir = S_ISDIR(st.st_mode);

@@ -203,6 +203,6 @@ bool session_update(struct session *s, const struct policy *p, struct err *err)
     if (s->network && !network_update(s->network, p, err))
         return false;
     if (p->limits.wall_ms)
-        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
+        session_set_wall(s, p->limits.wall_ms);
     return true;
 }

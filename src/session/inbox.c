@@ -203,6 +203,10 @@ static const struct handler {
 
 static void init_died(struct session *s)
 {
+    if (s->wall.slot && clock_mono_ns() >= s->wall.when) { // the janitor's doing, while this process waited
+        session_kill(s, "wall");
+        return;
+    }
     for (size_t i = 0; i < s->ncommands; i++)
         if (s->commands[i]->state != COMMAND_ENDED && s->commands[i]->failure.kind == ERR_NONE) {
             err_set(&s->commands[i]->failure, ERR_PROTOCOL,

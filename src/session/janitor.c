@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <sys/wait.h>
 
 #include "audit/record.h"
+#include "base/clock.h"
+#include "sandbox/sys.h"
 
 // Keeps what the work needs and closes the rest: the janitor must not hold the caller's pipes open, nor the
 // supervisor's end of init's socket.
@@ -77,21 +80,55 @@ static void clean(const struct janitor_work *w)
         audit_log_close(&log);
 }
 
+// What the supervisor says; its death is the pipe's end.
+enum word { WORD_GO = 'g', WORD_WALL = 'w' };
+struct order {
+    enum word word;
+    uint64_t wall; // CLOCK_MONOTONIC ns
+};
+
+// -1: no time limit. Past the time: 0.
+static int until_ms(uint64_t wall)
+{
+    uint64_t now = clock_mono_ns();
+
+    if (!wall)
+        return -1;
+    return wall <= now ? 0 : (wall - now) / 1000000u < INT_MAX ? (int)((wall - now) / 1000000u) + 1 : INT_MAX;
+}
+
+// True when the supervisor died without a word.
+static bool wait_for_end(int life, const struct janitor_work *w)
+{
+    struct pollfd alive = {.fd = life, .events = POLLIN};
+    struct order order;
+    uint64_t wall = 0;
+
+    for (;;) {
+        int n = poll(&alive, 1, until_ms(wall));
+        ssize_t got = n > 0 ? read(life, &order, sizeof order) : -1;
+
+        if (n == 0 && clock_mono_ns() >= wall) {
+            sys_pidfd_send_signal(w->init_pidfd, SIGKILL);
+            wall = 0;
+        } else if (got == sizeof order && order.word == WORD_WALL) {
+            wall = order.wall;
+        } else if (n > 0 && !(got < 0 && errno == EINTR)) {
+            return got == 0;
+        }
+    }
+}
+
 static _Noreturn void run(int life, const struct janitor_work *w)
 {
     sigset_t all;
-    ssize_t n;
-    char byte;
 
     setsid();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     prctl(PR_SET_NAME, "bawn-janitor");
     keep_only(life, w);
-    do {
-        n = read(life, &byte, 1);
-    } while (n < 0 && errno == EINTR);
-    if (n == 0)
+    if (wait_for_end(life, w))
         clean(w);
     _exit(0);
 }
@@ -117,11 +154,28 @@ bool janitor_start(const struct janitor_work *w, struct janitor *ret, struct err
     return true;
 }
 
+// One write below PIPE_BUF: it is read as one.
+static bool tell(const struct janitor *j, enum word word, uint64_t wall)
+{
+    struct order order;
+
+    memset(&order, 0, sizeof order);
+    order.word = word;
+    order.wall = wall;
+    return write(j->life, &order, sizeof order) == sizeof order;
+}
+
+void janitor_set_wall(const struct janitor *j, uint64_t in_ns)
+{
+    if (j->life >= 0 && !tell(j, WORD_WALL, clock_mono_ns() + in_ns + JANITOR_GRACE_NS))
+        return; // it is gone: the supervisor's own timer is left
+}
+
 void janitor_dismiss(struct janitor *j)
 {
     if (j->life < 0)
         return;
-    if (write(j->life, "q", 1) != 1)
+    if (!tell(j, WORD_GO, 0))
         kill(j->pid, SIGKILL);
     close(TAKE_FD(j->life));
 }

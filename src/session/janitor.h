@@ -3,14 +3,20 @@
 // cleaned by hand. It waits on a pipe whose only writer is the supervisor. When the supervisor dies without a
 // word, it waits for the sandbox to be dead, takes protected names that appeared out of the writable roots,
 // removes the control groups, closes the record, and ends.
+//
+// It also holds the wall when the supervisor cannot: one that waits for somebody who does not read what it
+// writes runs no timers. JANITOR_GRACE_NS after the time is up it kills what is inside.
 #ifndef BAWN_SESSION_JANITOR_H
 #define BAWN_SESSION_JANITOR_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "audit/rundir.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/quarantine.h"
+
+#define JANITOR_GRACE_NS 1000000000u
 
 struct janitor_work {
     int init_pidfd;
@@ -27,6 +33,8 @@ struct janitor {
 };
 
 MUST_USE bool janitor_start(const struct janitor_work *work, struct janitor *ret, struct err *err);
+// From now on everything inside may live for so long. Takes one that was never started.
+void janitor_set_wall(const struct janitor *j, uint64_t in_ns);
 // Sends it away with nothing to do: the supervisor has cleaned up itself and closed its own watch. It is gone
 // some milliseconds later. Both take one that was never started.
 void janitor_dismiss(struct janitor *j);

@@ -17,9 +17,15 @@
 
 #define POLICY_TEXT_MAX (4u << 20)
 
-void session_on_wall(struct timer *t)
+static void on_wall(struct timer *t)
 {
     session_kill(t->ctx, "wall");
+}
+
+void session_set_wall(struct session *s, uint64_t ms)
+{
+    timer_set(s->loop, &s->wall, ms * 1000000u, on_wall, s);
+    janitor_set_wall(&s->janitor, ms * 1000000u);
 }
 
 // --- limits ---
@@ -44,6 +50,10 @@ static bool make_rules(struct session *s, struct err *err)
     struct file_place place = {p->workspace, p->home,     p->config_dir,
                                p->state_dir, p->path_env, s->options.program};
 
+    // At the first run of all the record's place would come after the search for what must be covered, and
+    // nothing above it would be pinned.
+    if (access(p->state_dir, F_OK) < 0 && !mkdir_parents(AT_FDCWD, p->state_dir, 0700, err))
+        return err_prefix(err, "cannot keep a record of the run (XDG_STATE_HOME can name another place)");
     return file_rules_make(s->options.policy, &place, &s->rules, err);
 }
 
@@ -89,6 +99,34 @@ static bool start_janitor(struct session *s, struct err *err)
         s->init.pidfd, treewatch_fd(s->treewatch), &s->rundir, &s->cgroup_support, &s->rules, &s->covers};
 
     return janitor_start(&work, &s->janitor, err);
+}
+
+static bool watch_janitor(struct session *s, struct err *err);
+
+// Killed from outside: without one nothing would be cleaned up after a supervisor that is killed next.
+static void on_janitor_gone(struct watch *w, uint32_t events)
+{
+    struct session *s = w->ctx;
+    uint64_t now = clock_mono_ns(), left = s->wall.slot && s->wall.when > now ? s->wall.when - now : 0;
+    struct err err = {0};
+
+    (void)events;
+    watch_del(w);
+    janitor_dismiss(&s->janitor);
+    janitor_await(&s->janitor);
+    if (start_janitor(s, &err) && watch_janitor(s, &err)) {
+        if (s->wall.slot)
+            janitor_set_wall(&s->janitor, left);
+        return;
+    }
+    session_tell(s, err.msg);
+    session_kill(s, NULL);
+}
+
+// Its end of the pipe is open as long as it lives; nothing is ever read from ours.
+static bool watch_janitor(struct session *s, struct err *err)
+{
+    return watch_add(s->loop, &s->janitor_watch, s->janitor.life, 0, on_janitor_gone, s, err);
 }
 
 static bool has_v2(const struct cgroup *g)
@@ -341,7 +379,7 @@ static bool open_all(struct session *s, struct err *err)
 
     if (p->limits.memory || p->limits.cpu > 0 || p->limits.processes)
         cgroup_probe("", &s->cgroup_support);
-    if (!limits_plan(&p->limits, &s->cgroup_support, p->degrade, &s->limits, err) ||
+    if (!limits_plan(&p->limits, &s->cgroup_support, geteuid(), p->degrade, &s->limits, err) ||
         !open_network(s, &network_env, err))
         return false;
     if (!take_init(s, err)) {
@@ -365,11 +403,11 @@ static bool open_all(struct session *s, struct err *err)
         session_tell(s, s->covers.notes.items[i]);
     if (!start_network(s, err))
         return false;
-    if (!treewatch_start(s->treewatch, &s->covers, err) ||
+    if (!treewatch_start(s->treewatch, &s->covers, err) || !watch_janitor(s, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, session_on_init, s, err))
         return false;
     if (p->limits.wall_ms)
-        timer_set(s->loop, &s->wall, p->limits.wall_ms * 1000000u, session_on_wall, s);
+        session_set_wall(s, p->limits.wall_ms);
     return true;
 }
 

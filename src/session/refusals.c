@@ -5,6 +5,8 @@
 
 #include "base/utf8.h"
 
+#define NAME_SHOWN 500 // bytes of a name on the person's list
+
 const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject,
                                    const char *rule, const char *remedy, bool *ret_new)
 {
@@ -38,6 +40,19 @@ void refusals_deinit(struct refusals *r)
     *r = (struct refusals){0};
 }
 
+// A program inside chooses names, and how long they are: the whole one is on record.
+static void add_name(struct buf *out, const char *name)
+{
+    size_t n = strlen(name), end = n;
+
+    if (n > NAME_SHOWN)
+        for (end = NAME_SHOWN; end > NAME_SHOWN - 4 && ((unsigned char)name[end] & 0xc0) == 0x80;)
+            end--; // not within a character
+    utf8_printable(out, name, end);
+    if (end < n)
+        buf_addf(out, "… (%zu bytes)", n);
+}
+
 void refusals_print(const struct refusals *r, size_t most, struct buf *out)
 {
     size_t shown = r->n < most ? r->n : most;
@@ -49,14 +64,14 @@ void refusals_print(const struct refusals *r, size_t most, struct buf *out)
         const struct refusal *e = &r->items[i];
 
         buf_addf(out, "  %-8s ", e->kind);
-        utf8_printable(out, e->subject, strlen(e->subject));
+        add_name(out, e->subject);
         if (e->times > 1)
             buf_addf(out, " (%llu times)", (unsigned long long)e->times);
         buf_adds(out, "\n           by ");
         utf8_printable(out, e->rule, strlen(e->rule));
         if (*e->remedy) {
             buf_adds(out, "\n           to allow it: ");
-            utf8_printable(out, e->remedy, strlen(e->remedy));
+            add_name(out, e->remedy);
         }
         buf_addc(out, '\n');
     }

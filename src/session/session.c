@@ -10,18 +10,31 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 // --- commands ---
 
-static bool argument_block(const struct session *s, char *const *argv, struct buf *ret, struct err *err)
+static void modes_of(const struct termios *t, struct tty_modes *ret)
 {
-    uint32_t counts[2] = {0, (uint32_t)s->env.n};
+    *ret = (struct tty_modes){t->c_iflag, t->c_oflag, t->c_cflag, t->c_lflag, {0}};
+    memcpy(ret->keys, t->c_cc, sizeof ret->keys);
+}
 
-    while (argv[counts[0]])
-        counts[0]++;
+static bool argument_block(const struct session *s, const struct command_options *o, struct buf *ret,
+                           struct err *err)
+{
+    char *const *argv = o->argv;
+    struct start_head head;
+
+    memset(&head, 0, sizeof head);
+    head.envc = (uint32_t)s->env.n;
+    while (argv[head.argc])
+        head.argc++;
+    if (o->modes)
+        modes_of(o->modes, &head.modes);
     buf_init(ret, 15u << 20);
-    buf_add(ret, counts, sizeof counts);
-    for (uint32_t i = 0; i < counts[0]; i++)
+    buf_add(ret, &head, sizeof head);
+    for (uint32_t i = 0; i < head.argc; i++)
         buf_add(ret, argv[i], strlen(argv[i]) + 1);
     for (size_t i = 0; i < s->env.n; i++)
         buf_add(ret, s->env.items[i], strlen(s->env.items[i]) + 1);
@@ -39,7 +52,7 @@ bool session_start(struct session *s, const struct command_options *o, struct co
 
     if (s->state != SESSION_OPEN)
         return err_set(err, ERR_PROTOCOL, "the session has ended");
-    if (!argument_block(s, o->argv, &block, err) || (fd = session_block_fd(&block, err)) < 0)
+    if (!argument_block(s, o, &block, err) || (fd = session_block_fd(&block, err)) < 0)
         return false;
     fds[0] = fd;
     for (int i = 0; i < 3; i++)
@@ -50,11 +63,13 @@ bool session_start(struct session *s, const struct command_options *o, struct co
     // With `strict` the supervisor has to read what init's /proc tells, so init does not hurry away.
     if (s->options.leaving && !s->options.policy->files.strict)
         m.flags |= START_LAST;
+    m.flags |= o->modes ? (unsigned)START_MODES : 0u;
     init_msg_text(&m, o->cwd ? o->cwd : "");
     if (!init_send(s->init.sock, &m, fds, (size_t)nfds))
         return session_why_gone(s, err);
     c = xcalloc(1, sizeof *c);
     *c = (struct command){.id = s->next_id++, .options = *o, .session = s};
+    c->options.modes = NULL;
     s->commands = xrealloc(s->commands, (s->ncommands + 1) * sizeof *s->commands);
     s->commands[s->ncommands++] = c;
     *ret = c;
@@ -202,6 +217,7 @@ bool session_finish(struct session *s, struct err *err)
     if (s->limits.uses_cgroup && !cgroup_remove(&s->cgroup))
         session_tell(s, "a control group could not be removed: a process is still in it");
     treewatch_free(TAKE_PTR(s->treewatch));
+    watch_del(&s->janitor_watch);
     janitor_dismiss(&s->janitor);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);

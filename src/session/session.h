@@ -44,12 +44,15 @@ struct session_options {
                   // the janitor's last milliseconds are waited for nor memory given back
 };
 
+struct termios;
+
 struct command_options {
     char *const *argv;
     const char *cwd;                        // inside; NULL: the workspace
     bool pty_stdin, pty_stdout, pty_stderr; // served by a terminal made inside
     uint16_t rows, cols;
-    int std[3];                                     // the others; borrowed
+    const struct termios *modes; // what that terminal starts in, for the call only; NULL: the kernel's own
+    int std[3];                  // the others; borrowed
     void (*started)(struct command *c, int master); // master: taken over by the callee, -1 without terminal
     void (*ended)(struct command *c);
     void *ctx;

@@ -55,6 +55,7 @@ struct session {
     struct cgroup cgroup;
     struct limits_plan limits;
     struct janitor janitor;
+    struct watch janitor_watch;
     struct strlist env, own_names; // names that the run made itself, which deny globs match
     struct command **commands;
     size_t ncommands;
@@ -95,7 +96,7 @@ void session_await_death(struct session *s);
 void session_on_network(void *ctx, const json_t *e);
 void session_on_guard_gone(void *ctx, const char *why);
 void session_on_policy_updated(void *ctx, const char *error);
-void session_on_wall(struct timer *t);
+void session_set_wall(struct session *s, uint64_t ms); // from now
 // A memory file with the block, or -1.
 int session_block_fd(const struct buf *block, struct err *err);
 // Init takes no messages any more: what it said before it died is the reason. False.

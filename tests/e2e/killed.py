@@ -123,6 +123,25 @@ def init_that_is_killed_from_outside_ends_the_run_with_a_reason(yard):
 
 
 @test
+def a_janitor_that_is_killed_is_replaced(yard):
+    """Else a supervisor that is killed next would leave what its run planted."""
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "touch up; while :; do mkdir -p .vscode; echo x > "
+                          ".vscode/t; done 2>/dev/null"], cwd=yard.workspace, env=yard.env, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    name = lambda q: open("/proc/%d/comm" % q).read().strip() if os.path.exists("/proc/%d" % q) else ""
+    janitors = lambda: [q for q in descendants(p.pid) if name(q) == "bawn-janitor"]
+    check(wait_until(lambda: yard.exists("up") and janitors(), 10), "it did not start")
+    for _ in range(3):
+        old = janitors()
+        os.kill(old[0], signal.SIGKILL)
+        check(wait_until(lambda: janitors() and janitors() != old, 5), "no other janitor came")
+    p.kill()
+    p.wait()
+    check(wait_until(lambda: not descendants(os.getpid()), 5), "processes are left")
+    check(not yard.exists(".vscode"), "a protected name is left")
+
+
+@test
 def no_name_of_bawns_is_ever_seen_in_the_workspace(yard):
     """No stub, not even for a moment: a watcher outside looks all the time."""
     yard.git("init", "-q")

@@ -11,6 +11,7 @@ import time
 from yard import check, test
 
 BIG = 50 << 20
+COPIED = ((), ("--set", "limits.output=1M"), ("--set", "nested=true"))  # files passed; outputs copied; both copied
 
 
 def start(yard, argv, **how):
@@ -46,17 +47,36 @@ def files_pass_as_they_are(yard):
     with open(yard.path("in"), "rb") as i, open(yard.path("out"), "wb") as o:
         check(start(yard, ["--", "cat"], stdin=i, stdout=o).wait(20) == 0, "cat of a file failed")
     check(yard.call(["cmp", "in", "out"]).rc == 0, "files differ")
-    with open(yard.path("out"), "ab") as o:
-        check(start(yard, ["--", "echo", "more"], stdout=o).wait(20) == 0, "appending failed")
-    check(yard.call(["tail", "-c", "5", "out"]).out == "more\n" and os.path.getsize(yard.path("out")) == (1 << 20) + 5,
-          "appending overwrote")
+    for options in COPIED:
+        with open(yard.path("out"), "ab") as o:
+            check(start(yard, [*options, "--", "echo", "more"], stdout=o).wait(20) == 0, "appending failed")
+    check(yard.call(["tail", "-c", "15", "out"]).out == "more\n" * 3
+          and os.path.getsize(yard.path("out")) == (1 << 20) + 15, "appending overwrote")
+    r = yard.call(["sh", "-c", "{ echo first; %s run --set limits.output=1M -- echo second; echo third; } > out" % yard.binary])
+    check(yard.read("out") == "first\nsecond\nthird\n", "the caller and the command do not share the position", r)
 
 
 @test
 def the_position_in_an_input_file_is_shared(yard):
     yard.write("in", "one\ntwo\nthree\n")
-    r = yard.call(["sh", "-c", "{ head -c 4 >/dev/null; %s run -- head -c 4; cat; } < in" % yard.binary])
-    check(r.out == "two\nthree\n", "the caller and the command do not share the position", r)
+    for options in COPIED:
+        r = yard.call(["sh", "-c", "{ head -c 4 >/dev/null; %s run %s -- head -c 4; cat; } < in"
+                       % (yard.binary, " ".join(options))])
+        check(r.out == "two\nthree\n", "the caller and the command do not share the position", r)
+        r = yard.call(["sh", "-c", "{ %s run %s -- sh -c 'read a; echo $a; exec <&-'; cat; } < in"
+                       % (yard.binary, " ".join(options))])
+        check(r.out == "one\ntwo\nthree\n", "what was not read is lost", r)
+
+
+@test
+def large_files_are_copied_whole(yard):
+    yard.write("in", pattern(5 << 20))
+    with open(yard.path("in"), "rb") as i, open(yard.path("out"), "wb") as o:
+        check(start(yard, ["--set", "nested=true", "--", "cat"], stdin=i, stdout=o).wait(20) == 0, "cat of a file failed")
+    check(yard.call(["cmp", "in", "out"]).rc == 0, "files differ")
+    with open(yard.path("in"), "rb") as i:
+        check(start(yard, ["--set", "nested=true", "--", "true"], stdin=i).wait(20) == 0 and i.tell() == 0,
+              "what nobody read is not given back")
 
 
 @test

@@ -139,6 +139,73 @@ def an_interactive_shell_has_job_control(yard):
 
 
 @test
+def a_program_is_stopped_and_continued_with_bawn(yard):
+    """^Z for a program that is no shell: the outer shell gets the job, and what is inside stands still meanwhile."""
+    need("bash")
+    yard.write("loop", "echo rea''dy; while :; do date +%N > beat; sleep 0.03; done\n")
+    yard.write("ask", "echo rea''dy; read line; echo got-$line\n")
+    beats = lambda: (time.sleep(0.1), yard.call(["rm", "-f", "beat"]), time.sleep(0.4), yard.exists("beat"))[-1]
+    t = Terminal(yard, ["/bin/bash", "--norc", "-i"])
+    t.type("PS1='> '; set -b; before=$(stty -g); %s run -- sh loop\n" % yard.binary)
+    t.until("ready")
+    check(beats(), "control: it does not run")
+    t.type("\x1a")
+    t.until("Stopped")
+    check(not beats(), "it runs on while stopped")
+    t.type("test \"$(stty -g)\" = \"$before\" && echo sa''me\n")
+    t.until("same")
+    t.type("bg; echo in-the''-background\n")
+    t.until("in-the-background")
+    check(beats(), "it does not go on in the background")
+    t.type("fg\n")
+    time.sleep(1)
+    t.type("\x1a")
+    t.until("Stopped")
+    check(not beats(), "it runs on while stopped for the second time")
+    t.type("fg\n")
+    time.sleep(1)
+    check(beats(), "it does not go on in the foreground")
+    t.type("\x03")
+    for _ in range(50):  # what is typed before bawn has ended goes with it
+        t.type("echo sh''ell\n")
+        time.sleep(0.3)
+        t.seen += os.read(t.master, 65536) if select.select([t.master], [], [], 0)[0] else b""
+        if b"shell" in t.seen:
+            break
+    t.type("%s run -- sh ask\n" % yard.binary)
+    t.until("ready")
+    t.type("lost\x1a")
+    t.until("Stopped")
+    t.type("fg\n")
+    time.sleep(1)
+    t.type("typed\n")
+    t.until("got-typed")
+    t.type("exit\n")
+    t.end()
+
+
+@test
+def a_key_that_would_stop_a_job_nobody_could_continue_does_nothing(yard):
+    t = run(yard, "echo ready; read line; echo got-$line")
+    t.until("ready")
+    t.type("\x1a")
+    time.sleep(0.3)
+    t.type("typed\n")
+    t.until("got-typed")
+    check(t.end() == 0, "status")
+
+
+@test
+def modes_that_a_program_sets_at_once_stay(yard):
+    """They are the caller's before it runs, and nobody sets them again while it does."""
+    for _ in range(20):
+        r = yard.terminal([yard.binary, "run", "--", "sh", "-c", "stty -echo -icanon; sleep 0.05; stty -a"])
+        check(" -echo " in r.out and "-icanon" in r.out, "the program's own modes were changed", r)
+    t = Terminal(yard, ["/bin/sh", "-c", "stty erase ^H -ixon; exec %s run -- stty -a" % yard.binary])
+    check(t.end() == 0 and b"erase = ^H" in t.seen and b"-ixon" in t.seen, "not the caller's modes: %r" % t.seen)
+
+
+@test
 def lines_are_edited_and_echoed(yard):
     t = run(yard, "echo ready; read x; echo \"<$x>\"; stty -echo; echo silent; read y; echo \"<$y>\"")
     t.until("ready")
@@ -228,3 +295,19 @@ def script_inside_makes_terminals_of_its_own(yard):
     check("TTYOK" in r.out, "no terminal can be made inside", r)
     r = yard.run("python3 -c 'import pty; pty.spawn([\"tty\"])'")
     check("/dev/pts/" in r.out, "no terminal can be made inside", r)
+
+
+@test
+def output_that_is_counted_reaches_the_terminal(yard):
+    """Only its input is the terminal then: the outputs are pipes, and what goes to the terminal shows all the same."""
+    t = Terminal(yard, [yard.binary, "run", "--set", "limits.output=1M", "--", "sh", "-c",
+                        "echo to-output; echo to-error >&2; read line; echo got-$line; echo to-tty > /dev/tty"])
+    t.until("to-output")
+    t.until("to-error")
+    t.type("typed\n")
+    t.until("got-typed")
+    t.until("to-tty")
+    check(t.end() == 0, "the exit status")
+    r = yard.terminal([yard.binary, "run", "--set", "limits.output=10K", "--", "sh", "-c", "yes > /dev/tty"])
+    check(r.rc == 124 and len(r.raw_out) < 200000, "what goes to the terminal by its name is not counted: %d bytes, status "
+          "%d" % (len(r.raw_out), r.rc))

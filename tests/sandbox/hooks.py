@@ -276,6 +276,15 @@ def an_unreadable_directory_does_not_hide_a_protected_name(yard):
 
 
 @test
+def a_directory_that_is_closed_afterwards_does_not_hide_a_protected_name(yard):
+    need("git")
+    escapes(yard, "mkdir -p p/q; git init -q p/q/r; sleep 0.1; printf '[core]\\n\\tfsmonitor = x\\n' >> "
+            "p/q/r/.git/config; chmod 0 p",
+            lambda r: yard.call(["sh", "-c", "chmod 755 p; grep fsmonitor p/q/r/.git/config"]).out != "",
+            setup=lambda: yard.call(["sh", "-c", "chmod -f 755 p; rm -rf p"]))
+
+
+@test
 def what_was_moved_away_is_kept_and_named(yard):
     yard.git("init", "-q")
     r = yard.run("echo 'echo mine' > .envrc")

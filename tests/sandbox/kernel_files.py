@@ -4,7 +4,7 @@ of it than programs need."""
 import os
 
 from probe import ROOT, SEE_ALL, escapes, python
-from yard import check, test
+from yard import check, skip, test
 
 # Opened for writing without truncation and closed at once: harmless where it works, which is with root outside.
 TRY_WRITE = """
@@ -84,6 +84,31 @@ for p in {PATHS}:
 
 
 @test
+def what_is_roots_alone_is_not_roots_inside(yard):
+    """Root inside owns the files of /proc and /sys; their modes are for others."""
+    if not ROOT:
+        skip("needs root: for others the kernel's own modes hold")
+    look = python("""
+tops = ['/proc/' + n for n in os.listdir('/proc') if not n.isdigit() and n != 'sys' and not os.path.islink('/proc/' + n)]
+below = [d + '/' + f for t in tops if t != '/proc/bus' for d, _, files in os.walk(t) for f in files]
+for p in tops + below:
+    if os.path.isdir(p): continue
+    try: os.close(os.open(p, os.O_WRONLY | os.O_NONBLOCK)); print('WRITE', p)
+    except OSError: pass
+    if p in tops and not os.stat(p).st_mode & 0o004:
+        try: os.close(os.open(p, os.O_RDONLY | os.O_NONBLOCK)); print('READ', p)
+        except OSError: pass
+for p in ('/sys/firmware', '/sys/kernel/slab', '/sys/kernel/debug', '/sys/kernel/tracing', '/sys/devices/virtual/powercap'):
+    if os.path.isdir(p) and os.access(p, os.R_OK) and os.listdir(p): print('LIST', p)
+""")
+    for options in ((), SEE_ALL, ("--set", "network.mode=open")):
+        escapes(yard, look, lambda r: "WRITE" in r.out or "READ" in r.out or "LIST" in r.out, options)
+    r = yard.run("cat /proc/cpuinfo /proc/meminfo /proc/mounts /proc/version /sys/kernel/mm/transparent_hugepage/enabled "
+                 ">/dev/null && ls /sys/class/net && echo works")
+    check("works" in r.out, "what everybody may read is not there", r)
+
+
+@test
 def kernel_addresses_are_hidden(yard):
     r = yard.run("cut -d' ' -f1 /proc/kallsyms 2>/dev/null | sort -u | head -2; cat /proc/modules 2>/dev/null | grep "
                  "-o '0x[0-9a-f]*' | sort -u")
@@ -122,7 +147,6 @@ for where in ('{W}', '/tmp', '/dev', '/dev/shm', os.environ['HOME']):
 @test
 def device_nodes_in_the_workspace_do_not_open(yard):
     if not ROOT:
-        from yard import skip
         skip("needs root, to make a device node in the workspace")
     yard.call(["mknod", "zero", "c", "1", "5"])
     escapes(yard, "head -c 1 zero | wc -c | grep -q 1 && echo READ", lambda r: "READ" in r.out)

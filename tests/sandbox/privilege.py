@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No privilege inside, none to be gained, also when root starts it."""
 import os
+import socket
 
 from probe import ROOT, SEE_ALL, compile_c, escapes, python
 from yard import check, need, skip, test
@@ -74,8 +75,8 @@ def sudo_and_su_do_not_work(yard):
 
 
 @test
-def set_user_id_bits_made_inside_are_dead_on_the_mount(yard):
-    r = yard.run("cp $(command -v id) id4; chmod 6755 id4 2>/dev/null; grep -E ' %s | / ' /proc/self/mountinfo | grep "
+def set_group_id_bits_made_inside_are_dead_on_the_mount(yard):
+    r = yard.run("cp $(command -v id) id4; chmod 2755 id4 2>/dev/null; grep -E ' %s | / ' /proc/self/mountinfo | grep "
                  "-vc nosuid" % os.path.realpath(yard.workspace))
     check(r.out.strip() == "0", "the workspace or the root is mounted without nosuid", r)
 
@@ -151,6 +152,28 @@ def nested_sandboxes_work_when_the_policy_says_so_and_hold_the_same_walls(yard):
 
 
 @test
+def a_nested_session_with_the_open_network_keeps_what_is_left_to_it(yard):
+    """Landlock has no file rules and no network of its own to hold then: the scope, the filters and the covers are what
+    stands, and the one must not be lost with the other."""
+    yard.write("~/.ssh/id_rsa", "CANARY")
+    both = ("--set", "nested=true", "--set", "network.mode=open")
+    name = "bawn-test-%d" % os.getpid()
+    host = socket.socket(socket.AF_UNIX)
+    host.bind("\0" + name)
+    host.listen(8)
+    reach = python("s = socket.socket(socket.AF_UNIX); s.connect('\\0{NAME}'); print('REACHED')", NAME=name)
+    with host:
+        escapes(yard, reach, lambda r: "REACHED" in r.out, ("--set", "network.mode=open"), both)
+    r = yard.run("grep -c '^Seccomp:.2$' /proc/self/status; unshare -U echo nested; cat ~/.ssh/id_rsa; readlink "
+                 "/proc/self/ns/net", *both)
+    check(r.out.split() == ["1", "nested", os.readlink("/proc/self/ns/net")], "nested with the open network", r)
+    # quotactl_fd, io_uring_setup, pidfd_getfd: the same numbers everywhere, and none of them answers so by itself.
+    call = python("print(call(443, -1, 0, 0, 0), call(425, 4, 0), call(438, -1, 0, 0))")
+    check("-38" not in yard.outside(call).out.split()[1:], "control: the kernel itself has no such calls")
+    check(yard.run(call, *both).out.split() == ["-1", "-38", "-38"], "refused system calls are not", r)
+
+
+@test
 def masks_cannot_be_moved_or_taken_off(yard):
     yard.write("~/.ssh/id_rsa", "CANARY")
     for options in (SEE_ALL, ("--write", "~")):
@@ -187,3 +210,55 @@ print('LOAD', call(317 if x86 else 277, 1, 0, ctypes.byref(F(1, ctypes.addressof
 print('RET', call(321 if x86 else 280, 0, None, 0))
 """))
     check("LOAD 0" in r.out and "RET -1" in r.out, "a filter that allows all takes the other one off", r)
+
+
+SET_USER_ID = {
+    "with_chmod": "cp /bin/true s; chmod 4755 s",
+    "with_its_descriptor": "os.close(os.open('s', os.O_CREAT | os.O_WRONLY)); os.fchmod(os.open('s', os.O_RDWR), 0o4755)",
+    "when_it_is_made": "os.open('s', os.O_CREAT | os.O_WRONLY, 0o4755)",
+    "without_a_name_first": "f = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o4755); libc.linkat(-100, b'/proc/self/fd/%d' % "
+                            "f, -100, b's', 0x400)",
+    "as_a_node": "os.mknod('s', 0o104755)",
+    "with_openat2": "how = (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o4755, 0); r = call(437, -100, b's', how, 24); "
+                    "sys.exit(r < 0)",
+    "with_fchmodat2": "open('s', 'w'); r = call(452, -100, b's', 0o4755, 0); sys.exit(r < 0)",
+}
+
+
+def define_set_user_id(name, code):
+    def no_set_user_id_file_is_left(yard):
+        """It would run as us for others, outside, where no mount is nosuid."""
+        line = code if name == "with_chmod" else python("os.umask(0)\n" + code)
+        options = ((),) if name == "with_openat2" else ((), ("--set", "nested=true"), ("--set", "files.strict=true"))
+        escapes(yard, line, lambda r: yard.exists("s") and os.stat(yard.path("s")).st_mode & 0o4000, *options,
+                setup=lambda: yard.call(["rm", "-f", "s"]))
+    no_set_user_id_file_is_left.__name__ = "no_set_user_id_file_is_made_" + name
+    test(no_set_user_id_file_is_left)
+
+
+for name, code in SET_USER_ID.items():
+    define_set_user_id(name, code)
+
+
+@test
+def other_modes_are_set_as_they_were_meant(yard):
+    r = yard.run("touch a; mkdir d; chmod 640 a; chmod 2775 d; stat -c %a a d; umask 0; python3 -c 'import os; "
+                 "os.open(\"b\", os.O_CREAT, 0o2751); os.mkdir(\"e\", 0o1777)'; stat -c %a b e")
+    check(r.out.split() == ["640", "2775", "2751", "1777"], "modes", r)
+
+
+@test
+def a_crash_starts_no_program_on_the_host(yard):
+    """A core_pattern that is a pipe does, at any limit but 1: core(5), and the kernel's coredump.c."""
+    r = yard.outside("ulimit -Hc")
+    if r.out.strip() == "0":
+        skip("the hard limit of core files is 0 here; 1 is more")
+    # In blocks of 512 bytes 1 is 0: the number itself.
+    read = python("import resource\ntry: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nexcept OSError: pass\n"
+                  "print(*resource.getrlimit(resource.RLIMIT_CORE))")
+    check(yard.outside(read).out == "0 0\n", "positive control: the limit cannot be set outside either")
+    for options in ((), ("--set", "nested=true")):
+        r = yard.run("ulimit -c 0 && " + read, *options)
+        check(r.out == "1 1\n", "the limit of core files", r)
+    r = yard.run("sh -c 'kill -SEGV $$'; ls")
+    check(r.out == "", "a core file was written", r)

@@ -133,3 +133,24 @@ def bawn_inside_bawn_gives_nothing(yard):
         yard.path("~/secret"), yard.binary, yard.root), "--read", where))
     check(r.rc == 0 and "CANARY" not in r.out and not os.path.exists(yard.root + "/pwn"), "a bawn inside gave more", r)
     check(ROOT or "uid=0" not in r.out, "root inside", r)
+
+
+@test
+def a_long_name_does_not_flood_the_list(yard):
+    deep = "/".join(["d" * 200] * 8)
+    r = yard.run("mkdir -p %s; mkdir %s/.vscode 2>/dev/null" % (deep, deep))
+    lines = [line for line in r.err.splitlines() if "ddd" in line]
+    check(lines and all(len(line) < 700 for line in lines), "a name fills the screen", r)
+    check(deep in yard.bawn("log").out, "the whole name is not on record")
+
+
+@test
+def the_record_of_the_first_run_of_all_stays_where_it_is(yard):
+    """Its place is not there before, and HOME can be written."""
+    check(not yard.exists("~/.local"), "control: the state is there already")
+    yard.outside("mkdir -p ~/.local/state && mv ~/.local ~/elsewhere")
+    check(yard.exists("~/elsewhere/state"), "positive control: the directory above cannot be moved outside either")
+    yard.call(["rm", "-rf", yard.path("~/elsewhere")])
+    r = yard.run("mv ~/.local ~/elsewhere; rm -rf ~/.local; ls ~/.local/state/bawn; true", "--write", "~")
+    check(r.rc == 0 and not yard.exists("~/elsewhere"), "the record was moved away", r)
+    check(yard.bawn("log", "--verify").rc == 0, "the record does not hold")

@@ -4,7 +4,9 @@
 Each attack is tried outside, where the place beside the workspace must change in some way (content, names, mode,
 owner, times, links, attributes); then inside, under the plain policy and with the whole host readable, where nothing of
 it may. {O} is that place, {W} the workspace and current directory."""
-from probe import SEE_ALL, changed, compile_c, escapes, fill, named, outside_dir, python, snapshot
+import os
+
+from probe import ROOT, SEE_ALL, changed, compile_c, escapes, fill, named, outside_dir, python, snapshot
 from yard import check, test
 
 SHELL = {
@@ -294,3 +296,58 @@ int main(int argc, char **argv)
     return 0;
 }
 """
+
+
+def lent(yard, line, redirection, *options):
+    """Runs the line with a file of the caller's as standard descriptor; without options: outside."""
+    bawn = "%s run %s -- " % (yard.binary, " ".join(options)) if options else ""
+    return yard.call(["sh", "-c", "%ssh -c '%s' %s" % (bawn, line, redirection)])
+
+
+LENT = (("-q",), ("-q", *SEE_ALL), ("-q", "--set", "nested=true"))
+
+
+@test
+def a_file_that_was_given_as_input_is_not_written(yard):
+    """/proc/self/fd opens the caller's file anew, on the caller's mount, which is writable."""
+    for line in ("echo x >> /proc/self/fd/0", "echo x > /dev/stdin"):
+        o = outside_dir(yard)
+        check(lent(yard, line, "< %s/canary" % o).rc == 0 and "x" in yard.read(o + "/canary"),
+              "positive control: it is not written outside either")
+        for options in LENT:
+            o = outside_dir(yard)
+            r = lent(yard, "cat; " + line, "< %s/canary" % o, *options)
+            check(r.out == "OUTSIDE\n", "the input does not come", r)
+            check(yard.read(o + "/canary") == "OUTSIDE\n", "the input was written, with %s" % list(options), r)
+
+
+@test
+def a_file_that_was_given_for_output_is_not_read(yard):
+    yard.write("read.py", "import os\n"
+               "print('more', flush=True)\n"
+               "fd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\n"
+               "os.write(2, b'<' + os.read(fd, 99) + b'>')\n")
+    line = "python3 read.py"
+    o = outside_dir(yard)
+    check("<OUTSIDE" in lent(yard, line, ">> %s/canary" % o).err, "positive control: it is not read outside either")
+    for options in (LENT[0], LENT[2]):  # it can be read by its own name in the other
+        o = outside_dir(yard)
+        # From a pipe, which stands in its place with nested, it reads its own output.
+        r = lent(yard, line, ">> %s/canary" % o, *options)
+        check("OUTSIDE" not in r.err, "what the file held was read, with %s" % list(options), r)
+        check(yard.read(o + "/canary").startswith("OUTSIDE\n"), "the file was not appended to", r)
+
+
+@test
+def the_devices_of_the_caller_are_the_yards_inside(yard):
+    """Root inside owns the host's device nodes; a mount that is read-only keeps their modes and times."""
+    line = "python3 -c \"import os; print(*(os.fstatvfs(i).f_flag & os.ST_RDONLY for i in (0, 2)))\""
+    r = lent(yard, line, "< /dev/null 2> /dev/zero", "-q")
+    check(r.out == "1 1\n", "the caller's devices are on the host's mount inside", r)
+    if ROOT:
+        node = yard.root + "/null"
+        for options in ((), *LENT):
+            yard.call(["sh", "-c", "rm -f %s; mknod -m 666 %s c 1 3" % (node, node)])
+            lent(yard, "chmod 600 /proc/self/fd/0; python3 -c \"import os; os.fchmod(0, 0o600)\"", "< " + node, *options)
+            mode = os.stat(node).st_mode & 0o777
+            check(mode == (0o666 if options else 0o600), "the mode is %o with %s" % (mode, list(options)))

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "place.h"
@@ -261,6 +262,51 @@ static void follow_ends_when_the_supervisor_is_killed(void **state)
     close(ready[1]);
 }
 
+static void prune_removes_old_records_and_nothing_else(void **state)
+{
+    struct place *p = *state;
+    struct made old, holds, lives, later;
+    struct answer ans;
+    char *kept[3];
+
+    begin_run(p, &old);
+    begin_run(p, &holds);
+    assert_int_equal(mkdirat(holds.dir.fd, "quarantine", 0700), 0);
+    begin_run(p, &lives);
+    kept[0] = xasprintf("%s/audit.jsonl", holds.dir.path);
+    kept[1] = xasprintf("%s/audit.jsonl", lives.dir.path);
+    end_run(p, &old, true);
+    end_run(p, &holds, true);
+    usleep(400000);
+    begin_run(p, &later);
+    kept[2] = xasprintf("%s/audit.jsonl", later.dir.path);
+    end_run(p, &later, false);
+    call(p, &verb_runs, &ans, "--prune"); // older than 30 days: none
+    assert_int_equal(ans.status, 0);
+    assert_string_equal(ans.out.ptr, "removed 0, kept 4\n");
+    drop(&ans);
+    call(p, &verb_runs, &ans, "--prune", "--older", "300ms");
+    assert_int_equal(ans.status, 0);
+    assert_non_null(strstr(ans.out.ptr, "removed 1, kept 3\n"));
+    assert_non_null(strstr(ans.out.ptr, "holds more than its record"));
+    drop(&ans);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        assert_int_equal(access(kept[i], F_OK), 0);
+        free(kept[i]);
+    }
+    end_run(p, &lives, true);
+    call(p, &verb_runs, &ans, "--prune", "--older", "1x");
+    assert_int_equal(ans.status, 125);
+    assert_non_null(strstr(ans.err.ptr, "--older"));
+    drop(&ans);
+    call(p, &verb_runs, &ans, "--older", "1d");
+    assert_int_equal(ans.status, 125);
+    drop(&ans);
+    call(p, &verb_runs, &ans, "--prune", "--json");
+    assert_int_equal(ans.status, 125);
+    drop(&ans);
+}
+
 static void wrong_options_are_named(void **state)
 {
     struct place *p = *state;
@@ -286,6 +332,7 @@ int main(void)
         in_place(verify_tells_holding_torn_cut_and_changed_apart),
         in_place(follow_shows_lines_as_they_come_and_stops_with_the_run),
         in_place(follow_ends_when_the_supervisor_is_killed),
+        in_place(prune_removes_old_records_and_nothing_else),
         in_place(wrong_options_are_named),
     };
 

@@ -28,7 +28,7 @@ static struct limits_plan plan(const struct limits *l, struct cgroup_support s, 
     struct limits_plan p;
     struct err err = {0};
 
-    if (!limits_plan(l, &s, d, &p, &err))
+    if (!limits_plan(l, &s, 1000, d, &p, &err))
         fail_msg("%s", err.msg);
     return p;
 }
@@ -72,7 +72,7 @@ static void memory_without_a_group_refuses_with_key_and_remedy(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_false(limits_plan(&all, &s, DEGRADE_REFUSE, &p, &err));
+    assert_false(limits_plan(&all, &s, 1000, DEGRADE_REFUSE, &p, &err));
     assert_int_equal(err.kind, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "limits.memory"));
     assert_non_null(strstr(err.msg, "REASON AND REMEDY"));
@@ -116,7 +116,7 @@ static void a_fraction_of_a_processor_needs_a_group(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_false(limits_plan(&l, &s, DEGRADE_REFUSE, &p, &err));
+    assert_false(limits_plan(&l, &s, 1000, DEGRADE_REFUSE, &p, &err));
     assert_non_null(strstr(err.msg, "limits.cpu"));
     p = plan(&l, groups(0, 0, 0), DEGRADE_ALLOW);
     assert_int_equal(p.means[LIMIT_CPU], MEANS_MISSING);
@@ -125,6 +125,29 @@ static void a_fraction_of_a_processor_needs_a_group(void **state)
     limits_plan_deinit(&p);
     p = plan(&l, groups(0, 0, 2), DEGRADE_REFUSE);
     assert_int_equal(p.means[LIMIT_CPU], MEANS_CGROUP);
+    limits_plan_deinit(&p);
+}
+
+static void root_has_its_processes_limited_by_a_group_or_not_at_all(void **state)
+{
+    struct limits l = {.processes = 64};
+    struct cgroup_support without = groups(2, 0, 2), with = groups(0, 1, 0);
+    struct limits_plan p;
+    struct err err = {0};
+
+    (void)state;
+    assert_false(limits_plan(&l, &without, 0, DEGRADE_REFUSE, &p, &err));
+    assert_non_null(strstr(err.msg, "limits.processes"));
+    assert_non_null(strstr(err.msg, "REASON AND REMEDY"));
+    assert_true(limits_plan(&l, &without, 0, DEGRADE_ALLOW, &p, NULL));
+    assert_int_equal(p.means[LIMIT_PROCESSES], MEANS_MISSING);
+    assert_int_equal(p.missing.n, 1);
+    limits_plan_deinit(&p);
+    assert_true(limits_plan(&l, &with, 0, DEGRADE_REFUSE, &p, NULL));
+    assert_int_equal(p.means[LIMIT_PROCESSES], MEANS_CGROUP);
+    limits_plan_deinit(&p);
+    assert_true(limits_plan(&l, &without, 1000, DEGRADE_REFUSE, &p, NULL));
+    assert_int_equal(p.means[LIMIT_PROCESSES], MEANS_RLIMIT);
     limits_plan_deinit(&p);
 }
 
@@ -146,6 +169,7 @@ int main(void)
         cmocka_unit_test(degraded_the_missing_limit_is_named),
         cmocka_unit_test(whole_processors_are_pinned_without_a_group),
         cmocka_unit_test(a_fraction_of_a_processor_needs_a_group),
+        cmocka_unit_test(root_has_its_processes_limited_by_a_group_or_not_at_all),
         cmocka_unit_test(every_key_and_means_has_a_name),
     };
 

@@ -11,6 +11,8 @@
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/attr.h"
 #include "sandbox/seccomp.h"
@@ -135,6 +137,9 @@ static const struct refusal refusals[] = {
     {448, 448, ENOSYS, true},
     {438, 438, ENOSYS, true},
     {312, 272, ENOSYS, true},
+    // memfd_secret, openat2
+    {447, 447, ENOSYS, true},
+    {437, 437, ENOSYS, false},
     // name_to_handle_at, open_by_handle_at
     {303, 264, EPERM, true},
     {304, 265, EPERM, true},
@@ -177,6 +182,9 @@ static const struct refusal refusals[] = {
 // Those whose arguments decide: personality, ioctl, socket, socketpair, and without nested unshare, clone.
 static const int decided_x86[] = {135, 16, 41, 53, 272, 56};
 static const int decided_arm[] = {92, 29, 198, 199, 97, 220};
+// fchmod, fchmodat, fchmodat2, mknodat, openat, setrlimit, prlimit64, and of x86_64 chmod, creat, mknod, open
+static const int moded_x86[] = {91, 268, 452, 259, 257, 160, 302, 90, 85, 133, 2};
+static const int moded_arm[] = {52, 53, 452, 33, 56, 164, 261};
 
 static bool has(const int *list, size_t n, int nr)
 {
@@ -197,7 +205,8 @@ static unsigned expected(bool on_x86, bool nested, int nr)
 static void check_all_numbers(struct machine m, bool on_x86, bool nested)
 {
     for (int nr = 0; nr <= LAST; nr++) {
-        if (has(on_x86 ? decided_x86 : decided_arm, nested ? 4 : 6, nr))
+        if (has(on_x86 ? decided_x86 : decided_arm, nested ? 4 : 6, nr) ||
+            (on_x86 ? has(moded_x86, ARRAY_LEN(moded_x86), nr) : has(moded_arm, ARRAY_LEN(moded_arm), nr)))
             continue;
         for (int ones = 0; ones < 2; ones++) {
             uint64_t v = ones ? UINT64_MAX : 0;
@@ -272,6 +281,63 @@ static void arguments_decide_the_same_on_both_architectures(void **state)
             assert_int_equal(of_call(m, nr[4], 1ull << bit, 0, 0), harmless ? CALL_ALLOW : CALL_FAIL(EPERM));
             assert_int_equal(of_call(m, nr[5], 1ull << bit, 0, 0), names ? CALL_FAIL(EPERM) : CALL_ALLOW);
         }
+    }
+}
+
+static unsigned of_four(struct machine m, int nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    struct seccomp_data data = {.nr = nr, .args = {a, b, c, d}};
+
+    data.arch = m.code == x86(SECCOMP_DENY).code || m.code == x86(SECCOMP_DENY_NESTED).code
+                    ? AUDIT_ARCH_X86_64
+                    : AUDIT_ARCH_AARCH64;
+    return answer(m, data);
+}
+
+static void no_file_gets_a_set_user_id_bit(void **state)
+{
+    const struct machine all[] = {x86(SECCOMP_DENY), x86(SECCOMP_DENY_NESTED), arm(SECCOMP_DENY),
+                                  arm(SECCOMP_DENY_NESTED)};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        const int *nr = i < 2 ? moded_x86 : moded_arm;
+
+        for (unsigned suid = 0; suid < 2; suid++) {
+            unsigned mode = 02755u | (suid ? 04000u : 0u), want = suid ? CALL_FAIL(EPERM) : CALL_ALLOW;
+
+            assert_int_equal(of_four(all[i], nr[0], 0, mode, 0, 0), want);
+            assert_int_equal(of_four(all[i], nr[1], 0, 0, mode, 0), want);
+            assert_int_equal(of_four(all[i], nr[2], 0, 0, mode, 0), want);
+            assert_int_equal(of_four(all[i], nr[3], 0, 0, S_IFREG | mode, 0), want);
+            assert_int_equal(of_four(all[i], nr[4], 0, 0, O_WRONLY | O_CREAT, mode), want);
+            assert_int_equal(of_four(all[i], nr[4], 0, 0, O_RDWR | O_TMPFILE, mode), want);
+            // Without a file to make the argument means nothing, and may be anything.
+            assert_int_equal(of_four(all[i], nr[4], 0, 0, O_WRONLY | O_DIRECTORY, mode), CALL_ALLOW);
+            if (i >= 2)
+                continue;
+            assert_int_equal(of_four(all[i], nr[7], 0, mode, 0, 0), want);
+            assert_int_equal(of_four(all[i], nr[8], 0, mode, 0, 0), want);
+            assert_int_equal(of_four(all[i], nr[9], 0, S_IFREG | mode, 0, 0), want);
+            assert_int_equal(of_four(all[i], nr[10], 0, O_RDONLY | O_CREAT, mode, 0), want);
+        }
+    }
+}
+
+static void the_limit_of_core_files_stays(void **state)
+{
+    const struct machine both[] = {x86(SECCOMP_DENY), arm(SECCOMP_DENY_NESTED)};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const int *nr = i ? moded_arm : moded_x86;
+
+        assert_int_equal(of_four(both[i], nr[5], RLIMIT_CORE, 1, 0, 0), CALL_FAIL(0));
+        assert_int_equal(of_four(both[i], nr[5], RLIMIT_NOFILE, 1, 0, 0), CALL_ALLOW);
+        assert_int_equal(of_four(both[i], nr[6], 0, RLIMIT_CORE, 1, 0), CALL_FAIL(0));
+        assert_int_equal(of_four(both[i], nr[6], 0, RLIMIT_CORE, 1ull << 40, 0), CALL_FAIL(0));
+        assert_int_equal(of_four(both[i], nr[6], 0, RLIMIT_CORE, 0, 1), CALL_ALLOW);
+        assert_int_equal(of_four(both[i], nr[6], 0, RLIMIT_NOFILE, 1, 0), CALL_ALLOW);
     }
 }
 
@@ -398,6 +464,8 @@ int main(void)
         cmocka_unit_test(every_number_is_answered_as_listed),
         cmocka_unit_test(every_program_bounds_numbers_and_kills_other_abis),
         cmocka_unit_test(arguments_decide_the_same_on_both_architectures),
+        cmocka_unit_test(no_file_gets_a_set_user_id_bit),
+        cmocka_unit_test(the_limit_of_core_files_stays),
         cmocka_unit_test(notifying_programs_pick_the_calls_that_cross),
         cmocka_unit_test(observed_opens_are_those_that_write),
         cmocka_unit_test(sends_are_observed_when_they_name_an_address),

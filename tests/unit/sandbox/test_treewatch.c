@@ -2,15 +2,17 @@
 #include "../test.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "sandbox/appearances.h"
 #include "sandbox/covers.h"
 #include "sandbox/treewatch.h"
 #include "tree.h"
@@ -83,18 +85,35 @@ static void start(struct fixture *f)
         fail_msg("%s", err.msg);
 }
 
-static void settle(struct fixture *f, unsigned ms)
-{
-    uint64_t end = clock_mono_ns() + ms * 1000000u;
+#define PATIENCE_NS 30000000000u // how long a loaded machine may take; nothing waits that long where it works
+#define QUIET_ROUNDS 40          // of 5 ms without anything told: no timer is due any more
 
-    while (clock_mono_ns() < end)
+static void settle(struct fixture *f)
+{
+    size_t n = f->appeared.n + f->replaced.n;
+    uint64_t end = clock_mono_ns() + PATIENCE_NS;
+
+    for (int quiet = 0; quiet < QUIET_ROUNDS && clock_mono_ns() < end; quiet++) {
         assert_true(loop_step(&f->loop, 5, NULL));
+        if (f->appeared.n + f->replaced.n != n)
+            quiet = 0;
+        n = f->appeared.n + f->replaced.n;
+    }
 }
 
 static void told(const struct strlist *l, const char *path)
 {
     if (!strlist_has(l, path))
         fail_msg("%s was not told", path);
+}
+
+static void is_told(struct fixture *f, const struct strlist *l, const char *path)
+{
+    uint64_t end = clock_mono_ns() + PATIENCE_NS;
+
+    while (!strlist_has(l, path) && clock_mono_ns() < end)
+        assert_true(loop_step(&f->loop, 5, NULL));
+    told(l, path);
 }
 
 static void not_told(const struct strlist *l, const char *path)
@@ -112,9 +131,8 @@ static void a_name_that_appears_is_told_while_the_run_lives(void **state)
     tree_file(&f->tree, "ws/a/b/.env", "x");
     tree_file(&f->tree, "ws/a/b/free", "x");
     tree_file(&f->tree, "ws/.claude/settings.json", "x");
-    settle(f, 30);
-    told(&f->appeared, "ws/a/b/.env");
-    told(&f->appeared, "ws/.claude");
+    is_told(f, &f->appeared, "ws/a/b/.env");
+    is_told(f, &f->appeared, "ws/.claude");
     not_told(&f->appeared, "ws/a/b/free");
 }
 
@@ -126,12 +144,10 @@ static void new_and_moved_in_directories_are_looked_through(void **state)
     tree_file(&f->tree, "ws/n/e/w/.envrc", "x");
     tree_file(&f->tree, "home/deep/er/.vscode/tasks.json", "x");
     tree_move(&f->tree, "home/deep", "ws/in");
-    settle(f, 30);
-    told(&f->appeared, "ws/n/e/w/.envrc");
-    told(&f->appeared, "ws/in/er/.vscode");
+    is_told(f, &f->appeared, "ws/n/e/w/.envrc");
+    is_told(f, &f->appeared, "ws/in/er/.vscode");
     tree_file(&f->tree, "ws/in/er/.env", "x"); // watched from now on
-    settle(f, 30);
-    told(&f->appeared, "ws/in/er/.env");
+    is_told(f, &f->appeared, "ws/in/er/.env");
 }
 
 static void a_directory_renamed_to_a_protected_name_is_told(void **state)
@@ -141,8 +157,7 @@ static void a_directory_renamed_to_a_protected_name_is_told(void **state)
     tree_file(&f->tree, "ws/a/x/hooks/pre-commit", "x");
     start(f);
     tree_move(&f->tree, "ws/a/x", "ws/a/.git");
-    settle(f, 30);
-    told(&f->appeared, "ws/a/.git/hooks");
+    is_told(f, &f->appeared, "ws/a/.git/hooks");
 }
 
 static void names_below_a_renamed_directory_are_told_by_their_new_path(void **state)
@@ -152,10 +167,9 @@ static void names_below_a_renamed_directory_are_told_by_their_new_path(void **st
     tree_dir(&f->tree, "ws/a/b/c");
     start(f);
     tree_move(&f->tree, "ws/a", "ws/z");
-    settle(f, 30);
+    settle(f);
     tree_file(&f->tree, "ws/z/b/c/.env", "x");
-    settle(f, 30);
-    told(&f->appeared, "ws/z/b/c/.env");
+    is_told(f, &f->appeared, "ws/z/b/c/.env");
 }
 
 static void a_bare_repository_is_known_by_what_is_in_it(void **state)
@@ -166,14 +180,12 @@ static void a_bare_repository_is_known_by_what_is_in_it(void **state)
     start(f);
     tree_file(&f->tree, "ws/m/config", "x");
     tree_dir(&f->tree, "ws/m/refs");
-    settle(f, 30);
+    settle(f);
     not_told(&f->appeared, "ws/m/config");
     tree_file(&f->tree, "ws/m/HEAD", "ref: refs/heads/a\n");
-    settle(f, 30);
-    told(&f->appeared, "ws/m/config");
+    is_told(f, &f->appeared, "ws/m/config");
     tree_file(&f->tree, "ws/m/hooks/post-update", "x");
-    settle(f, 30);
-    told(&f->appeared, "ws/m/hooks");
+    is_told(f, &f->appeared, "ws/m/hooks");
 }
 
 static void git_files_and_links_that_appear_are_told(void **state)
@@ -185,9 +197,8 @@ static void git_files_and_links_that_appear_are_told(void **state)
     start(f);
     tree_file(&f->tree, "ws/a/.git", "gitdir: /elsewhere\n");
     tree_link(&f->tree, "ws/b/.git", "../a");
-    settle(f, 30);
-    told(&f->appeared, "ws/a/.git");
-    told(&f->appeared, "ws/b/.git");
+    is_told(f, &f->appeared, "ws/a/.git");
+    is_told(f, &f->appeared, "ws/b/.git");
 }
 
 static void missing_places_that_the_configuration_names_are_watched(void **state)
@@ -199,10 +210,9 @@ static void missing_places_that_the_configuration_names_are_watched(void **state
     tree_file(&f->tree, "ws/.husky/pre-commit", "x");
     tree_file(&f->tree, "ws/.git/hooks/pre-commit", "x");
     tree_file(&f->tree, "ws/.git/config.worktree", "x");
-    settle(f, 30);
-    told(&f->appeared, "ws/.husky");
-    told(&f->appeared, "ws/.git/hooks");
-    told(&f->appeared, "ws/.git/config.worktree");
+    is_told(f, &f->appeared, "ws/.husky");
+    is_told(f, &f->appeared, "ws/.git/hooks");
+    is_told(f, &f->appeared, "ws/.git/config.worktree");
 }
 
 static void a_later_file_in_a_directory_that_appeared_tells_the_directory_again(void **state)
@@ -212,12 +222,12 @@ static void a_later_file_in_a_directory_that_appeared_tells_the_directory_again(
 
     start(f);
     tree_run(&f->tree, "git init -q new");
-    settle(f, 120);
-    told(&f->appeared, "ws/new/.git/hooks");
-    told(&f->appeared, "ws/new/.git/config");
+    is_told(f, &f->appeared, "ws/new/.git/hooks");
+    is_told(f, &f->appeared, "ws/new/.git/config");
+    settle(f);
     n = f->appeared.n;
     tree_file(&f->tree, "ws/new/.git/hooks/pre-commit", "x");
-    settle(f, 30);
+    settle(f);
     assert_int_equal(f->appeared.n, n + 1);
     assert_string_equal(f->appeared.items[n], "ws/new/.git/hooks");
 }
@@ -247,7 +257,7 @@ static void a_replaced_file_is_told_and_one_that_stays_is_not(void **state)
     tree_file(&f->tree, "ws/a/new", "y");
     tree_move(&f->tree, "ws/a/new", "ws/a/.env"); // an editor's save
     tree_file(&f->tree, "ws/b/.env", "changed in place");
-    settle(f, 30);
+    settle(f);
     assert_int_equal(f->replaced.n, 1);
     assert_string_equal(f->replaced.items[0], "ws/a/.env");
     assert_int_equal(f->appeared.n, 0);
@@ -260,10 +270,9 @@ static void a_removed_name_that_is_made_anew_has_appeared(void **state)
     tree_file(&f->tree, "ws/.envrc", "x");
     start(f);
     tree_remove(&f->tree, "ws/.envrc");
-    settle(f, 30);
+    settle(f);
     tree_file(&f->tree, "ws/.envrc", "y");
-    settle(f, 30);
-    told(&f->appeared, "ws/.envrc");
+    is_told(f, &f->appeared, "ws/.envrc");
     assert_int_equal(f->replaced.n, 0);
 }
 
@@ -278,21 +287,32 @@ static void a_covered_link_that_is_replaced_has_appeared(void **state)
     not_told(&f->appeared, "ws/.vscode");
     tree_remove(&f->tree, "ws/.vscode");
     tree_file(&f->tree, "ws/.vscode/tasks.json", "x");
-    settle(f, 30);
-    told(&f->appeared, "ws/.vscode");
+    is_told(f, &f->appeared, "ws/.vscode");
 }
 
 static void a_flood_of_names_is_bounded_and_nothing_is_lost(void **state)
 {
     struct fixture *f = *state;
-    uint64_t begun, took;
+    clock_t begun;
 
     start(f);
-    tree_run(&f->tree, "i=0; while [ $i -lt 300 ]; do mkdir -p f$i/a f$i/b; : > f$i/.env; : > f$i/a/x; "
-                       "mv f$i/a/x f$i/b/y; i=$((i+1)); done; seq 1 20000 | xargs touch");
-    begun = clock_mono_ns();
+    tree_run(&f->tree, "seq 0 299 | sed 's,.*,f&/a f&/b,' | xargs mkdir -p; "
+                       "i=0; while [ $i -lt 300 ]; do : > f$i/.env; : > f$i/a/x; i=$((i+1)); done");
+    for (int i = 0; i < 300; i++) {
+        char from[32], to[32];
+
+        snprintf(from, sizeof from, "ws/f%d/a/x", i);
+        snprintf(to, sizeof to, "ws/f%d/b/y", i);
+        tree_move(&f->tree, from, to);
+    }
+    tree_file(&f->tree, "ws/1", "x");
+    for (int i = 0; i < 9000; i++) { // two events at least
+        tree_move(&f->tree, "ws/1", "ws/2");
+        tree_move(&f->tree, "ws/2", "ws/1");
+    }
+    begun = clock();
     treewatch_drain(f->watch); // the queue of 16384 has overflowed: nobody looked meanwhile
-    took = clock_mono_ns() - begun;
+    begun = clock() - begun;
     for (int i = 0; i < 300; i++) {
         char path[32];
 
@@ -300,45 +320,87 @@ static void a_flood_of_names_is_bounded_and_nothing_is_lost(void **state)
         told(&f->appeared, path);
     }
     assert_int_equal(f->degraded.n, 1);
-    assert_true(took < 2000000000u);
+    assert_true(begun < 2 * CLOCKS_PER_SEC); // of work: how long others had the processor does not count
 }
 
 static void one_name_made_over_and_over_is_not_told_each_time(void **state)
 {
     struct fixture *f = *state;
+    uint64_t begun;
 
     start(f);
+    begun = clock_mono_ns();
     for (int i = 0; i < 200; i++) {
         tree_file(&f->tree, "ws/.env", "x");
         assert_true(loop_step(&f->loop, 0, NULL));
         tree_remove(&f->tree, "ws/.env");
     }
-    assert_true(f->appeared.n < 60);
+    assert_true(f->appeared.n <= 2 + (clock_mono_ns() - begun) / APPEARANCES_QUIET_NS);
 }
 
+static bool write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+// A user namespace has its own limit on instances, which other programs of this user do not touch.
+static bool own_limits(void)
+{
+    char map[64];
+
+    snprintf(map, sizeof map, "%u %u 1", geteuid(), geteuid());
+    return unshare(CLONE_NEWUSER) == 0 && write_proc("/proc/self/setgroups", "deny") &&
+           write_proc("/proc/self/uid_map", map);
+}
+
+// The last of all tests: the process stays in that namespace.
 static void without_inotify_it_polls(void **state)
 {
     struct fixture *f = *state;
-    int held[4096], n = 0;
+    static const char limit[] = "/proc/sys/user/max_inotify_instances";
 
-    while (n < 4096 && (held[n] = inotify_init1(IN_CLOEXEC)) >= 0)
-        n++;
+    if (!own_limits() || !write_proc(limit, "0")) {
+        print_message("skip: no user namespace, to be without inotify in\n");
+        skip();
+    }
     tree_file(&f->tree, "ws/a/.env", "x");
     start(f);
-    while (n)
-        close(held[--n]);
+    assert_true(write_proc(limit, "128"));
     tree_file(&f->tree, "ws/b/c/.envrc", "x");
     tree_file(&f->tree, "ws/a/new", "y");
     tree_move(&f->tree, "ws/a/new", "ws/a/.env");
     tree_run(&f->tree, "git init -q r");
-    settle(f, TREEWATCH_POLL_MS + 200);
-    told(&f->appeared, "ws/b/c/.envrc");
-    told(&f->appeared, "ws/r/.git/hooks");
-    told(&f->replaced, "ws/a/.env");
+    is_told(f, &f->appeared, "ws/b/c/.envrc");
+    is_told(f, &f->appeared, "ws/r/.git/hooks");
+    is_told(f, &f->replaced, "ws/a/.env");
     assert_int_equal(f->degraded.n, 1);
     tree_file(&f->tree, "ws/later/.envrc", "x");
     treewatch_drain(f->watch);
     told(&f->appeared, "ws/later/.envrc");
+}
+
+// Nothing is unreadable to root.
+static void be_nobody(struct fixture *f)
+{
+    if (getuid() != 0)
+        return;
+    assert_int_equal(chown(f->tree.top, 65534, 65534), 0);
+    assert_int_equal(chown(f->tree.root, 65534, 65534), 0);
+    assert_int_equal(seteuid(65534), 0);
+}
+
+static void end_incomplete(struct fixture *f)
+{
+    treewatch_drain(f->watch);
+    if (getuid() == 0)
+        assert_int_equal(seteuid(0), 0);
+    assert_true(treewatch_incomplete(f->watch));
+    assert_int_equal(f->degraded.n, 1);
 }
 
 static void a_directory_that_cannot_be_read_makes_it_incomplete(void **state)
@@ -346,19 +408,41 @@ static void a_directory_that_cannot_be_read_makes_it_incomplete(void **state)
     struct fixture *f = *state;
     AUTO_FREE char *shut = tree_path(&f->tree, "ws/shut");
 
-    if (getuid() == 0) { // nothing is unreadable to root
-        assert_int_equal(chown(f->tree.top, 65534, 65534), 0);
-        assert_int_equal(chown(f->tree.root, 65534, 65534), 0);
-        assert_int_equal(seteuid(65534), 0);
-    }
+    be_nobody(f);
     start(f);
     assert_int_equal(mkdir(shut, 0), 0);
-    settle(f, 30);
-    treewatch_drain(f->watch);
-    if (getuid() == 0)
-        assert_int_equal(seteuid(0), 0);
-    assert_true(treewatch_incomplete(f->watch));
-    assert_int_equal(f->degraded.n, 1);
+    settle(f);
+    end_incomplete(f);
+}
+
+static void a_name_in_a_directory_that_is_closed_later_makes_it_incomplete(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_FREE char *above = tree_path(&f->tree, "ws/p");
+
+    be_nobody(f);
+    start(f);
+    tree_file(&f->tree, "ws/p/q/.envrc", "x");
+    is_told(f, &f->appeared, "ws/p/q/.envrc");
+    assert_false(treewatch_incomplete(f->watch));
+    assert_int_equal(chmod(above, 0), 0);
+    end_incomplete(f);
+    assert_int_equal(chmod(above, 0700), 0);
+}
+
+static void a_directory_that_cannot_be_read_stays_so_when_one_above_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_FREE char *above = tree_path(&f->tree, "ws/p"), *shut = tree_path(&f->tree, "ws/p/q/r/shut");
+
+    be_nobody(f);
+    tree_dir(&f->tree, "ws/p/q/r");
+    start(f);
+    assert_int_equal(mkdir(shut, 0300), 0);
+    settle(f);
+    assert_int_equal(chmod(above, 0), 0);
+    end_incomplete(f);
+    assert_int_equal(chmod(above, 0700), 0);
 }
 
 int main(void)
@@ -379,8 +463,10 @@ int main(void)
         T(a_covered_link_that_is_replaced_has_appeared),
         T(a_flood_of_names_is_bounded_and_nothing_is_lost),
         T(one_name_made_over_and_over_is_not_told_each_time),
-        T(without_inotify_it_polls),
         T(a_directory_that_cannot_be_read_makes_it_incomplete),
+        T(a_name_in_a_directory_that_is_closed_later_makes_it_incomplete),
+        T(a_directory_that_cannot_be_read_stays_so_when_one_above_is_closed),
+        T(without_inotify_it_polls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
