@@ -51,30 +51,44 @@ static bool parse_line(const char *line, size_t n, struct strlist *ret, struct e
     return true;
 }
 
+static bool read_keys(void *ctx, const char *line, size_t n, struct policy_options *with, struct err *err)
+{
+    (void)ctx;
+    return parse_line(line, n, &with->set, err);
+}
+
+static void keys_taken(void *ctx, bool yes)
+{
+    (void)ctx;
+    (void)yes;
+}
+
+static const struct live_form partial_policy = {read_keys, keys_taken,
+                                                "--control-fd: the line is not taken, the old policy stays"};
+
 static bool take_line(struct live *l, const char *line, size_t n, struct err *err)
 {
-    AUTO_STRLIST struct strlist keys = {0};
     AUTO_BUF struct buf notes = {0};
     struct policy_options with = *l->options;
     struct policy *p = NULL;
     bool ok;
 
     buf_init(&notes, 1 << 20);
-    if (!parse_line(line, n, &keys, err))
-        return false;
     with.set = (struct strlist){0};
     for (size_t i = 0; i < l->options->set.n; i++)
         strlist_add(&with.set, l->options->set.items[i]);
-    for (size_t i = 0; i < keys.n; i++)
-        strlist_add(&with.set, keys.items[i]);
-    ok = places_load_policy(l->places, &with, &p, &notes, err) && session_update(l->session, p, err);
+    ok = l->form->read(l->form_ctx, line, n, &with, err);
+    if (ok) {
+        ok = places_load_policy(l->places, &with, &p, &notes, err) && session_update(l->session, p, err);
+        l->form->taken(l->form_ctx, ok);
+    }
     if (!ok) {
         strlist_deinit(&with.set);
         policy_free(p);
         return false;
     }
     strlist_deinit(&l->options->set);
-    l->options->set = with.set;
+    *l->options = with;
     policy_free(l->policy);
     l->policy = p;
     return true;
@@ -89,7 +103,7 @@ static void take_lines(struct live *l)
         size_t n = (size_t)(end - l->line.ptr);
 
         if (n && !take_line(l, l->line.ptr, n, &err)) {
-            err_prefix(&err, "--control-fd: the line is not taken, the old policy stays");
+            err_prefix(&err, "%s", l->form->refused);
             l->note(l->ctx, err.msg);
         }
         buf_consume(&l->line, n + 1);
@@ -146,6 +160,8 @@ static void on_readable(struct watch *w, uint32_t events)
 bool live_start(struct live *l, struct loop *loop, struct err *err)
 {
     buf_init(&l->line, LIVE_LINE_MAX);
+    if (!l->form)
+        l->form = &partial_policy;
     if (!watch_add(loop, &l->watch, l->fd, EPOLLIN, on_readable, l, err))
         return err_prefix(err, "--control-fd %d (a pipe or socket is wanted)", l->fd);
     return true;

@@ -10,6 +10,12 @@
 
 #define LIVE_LINE_MAX (1u << 20)
 
+struct live_form {
+    bool (*read)(void *ctx, const char *line, size_t n, struct policy_options *with, struct err *err);
+    void (*taken)(void *ctx, bool yes); // after `read` said true
+    const char *refused;                // what is said of a line that is not taken, in front of the reason
+};
+
 struct live {
     struct watch watch;
     struct buf line;
@@ -18,6 +24,10 @@ struct live {
     struct session *session;
     const struct places *places;
     struct policy_options *options; // lines that were taken stay in here as if given by --set
+    // What a line says, put into `with`, a copy of the options whose `set` is its own. NULL: the line is a
+    // partial policy. What it allocates else must outlive the lines; `taken` tells whether it counts.
+    const struct live_form *form;
+    void *form_ctx;
     void (*note)(void *ctx, const char *text);
     void *ctx;
     struct policy *policy; // the newest; NULL before the first line

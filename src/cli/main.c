@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/fail.h"
+#include "cli/srt.h"
 
 static const struct verb *const verbs[] = {&verb_run,  &verb_explain, &verb_policy, &verb_trust,
                                            &verb_runs, &verb_log,     &verb_doctor};
@@ -67,6 +68,13 @@ static bool standard_descriptors_open(void)
     return true;
 }
 
+static bool started_as(const char *path, const char *name)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return path && !strcmp(slash ? slash + 1 : path, name);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -77,6 +85,8 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
     if (!standard_descriptors_open())
         return CLI_FAILED;
+    if (started_as(argv[0], "srt"))
+        return srt_main(argc, argv);
     if (v)
         return v->main(argc - 1, argv + 1);
     if (!strcmp(name, "--version") || !strcmp(name, "version")) {

@@ -14,6 +14,8 @@ struct run_options {
     int json_fd;
     int control_fd;    // -1 without
     bool help;         // --help was asked for and has been printed
+    bool brief;        // without the notes about the policy
+    int failed;        // exit status when bawn could not do its part; 0: 125
     char *const *argv; // what is left: the command
 };
 

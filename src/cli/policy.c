@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bawn policy: check, show, schema. `show` and `check` take the options of `run`, so that they answer for the
-// very run that would follow.
+// bawn policy: check, show, schema, and import (import.c). `show` and `check` take the options of `run`, so
+// that they answer for the very run that would follow.
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/fail.h"
+#include "cli/import.h"
 #include "cli/options.h"
 #include "session/places.h"
 #include "policy/files.h"
@@ -128,11 +129,8 @@ static int verb_main(int argc, char **argv)
     }
     if (!strcmp(verb, "--help") || !strcmp(verb, "-h"))
         return run_options_parse(argc, argv, &verb_policy, &o, &err) || o.help ? cli_done(0) : cli_fail(&err);
-    if (!strcmp(verb, "import")) {
-        err_set(&err, ERR_UNSUPPORTED,
-                "policy import is not in this build; write the policy by hand, see bawn.yaml(5)");
-        return cli_fail(&err);
-    }
+    if (!strcmp(verb, "import"))
+        return import_main(argc - 1, argv + 1);
     if (strcmp(verb, "check") != 0 && strcmp(verb, "show") != 0) {
         err_set(&err, ERR_INPUT, "usage: bawn policy %s", verb_policy.synopsis);
         return cli_fail(&err);
@@ -143,6 +141,6 @@ static int verb_main(int argc, char **argv)
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_policy = {"policy", "check|show [options] [FILE] | schema",
-                                 "check or show the policy in force here, or print its JSON Schema",
-                                 verb_main};
+const struct verb verb_policy = {
+    "policy", "check|show [options] [FILE] | schema | import FILE",
+    "check or show the policy in force here, print its JSON Schema, or make one of settings", verb_main};

@@ -11,8 +11,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/fail.h"
-#include "cli/live.h"
-#include "cli/options.h"
+#include "cli/run.h"
 #include "sandbox/headstart.h"
 #include "session/places.h"
 #include "policy/load.h"
@@ -26,6 +25,8 @@
 struct run {
     struct loop loop;
     struct run_options options;
+    const struct live_form *form;
+    void *form_ctx;
     struct places places;
     struct policy *policy;
     struct launched launched; // until the session has it
@@ -40,6 +41,13 @@ struct run {
     struct err failure;
     bool done;
 };
+
+static int fail(const struct run *r, const struct err *err)
+{
+    int code = cli_fail(err);
+
+    return r->options.failed ? r->options.failed : code;
+}
 
 static void say(struct run *r, const char *text)
 {
@@ -248,6 +256,8 @@ static bool start_live(struct run *r, struct err *err)
                             .session = r->session,
                             .places = &r->places,
                             .options = &r->options.policy,
+                            .form = r->form,
+                            .form_ctx = r->form_ctx,
                             .note = on_note,
                             .ctx = r};
     return live_start(&r->live, &r->loop, err);
@@ -311,7 +321,7 @@ static int finish(struct run *r, struct err *err)
     limit = session_limit(r->session);
     code = limit ? 124 : r->command->exit_code;
     if (r->failure.kind != ERR_NONE)
-        code = cli_fail(&r->failure);
+        code = fail(r, &r->failure);
     report(r, limit);
     events_ended(&r->events, code, limit, session_refusals(r->session)->n);
     return code;
@@ -345,7 +355,7 @@ static int run(struct run *r, struct err *err)
     if (!places_find(r->options.directory, &r->places, err) ||
         !places_load_policy(&r->places, &r->options.policy, &r->policy, &notes, err))
         return CLI_FAILED;
-    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l;
+    for (char *l = strtok_r((char *)(uintptr_t)buf_cstr(&notes), "\n", &save); l && !r->options.brief;
          l = strtok_r(NULL, "\n", &save))
         say(r, l);
     if (!find_program(r, err) || !take_signals(r, err) || !open_session(r, err))
@@ -359,21 +369,22 @@ static int run(struct run *r, struct err *err)
     return err->kind != ERR_NONE && code == 0 ? CLI_FAILED : code;
 }
 
-static int run_main(int argc, char **argv)
+static struct run *run_new(void)
 {
     struct run *r = xcalloc(1, sizeof *r);
-    struct err err = {0};
-    int code = CLI_FAILED;
 
     headstart_take(&r->launched);
     r->events.fd = -1;
     r->stdio.terminal = r->stdio.master = r->stdio.input = -1;
-    if (!run_options_parse(argc, argv, &verb_run, &r->options, &err)) {
-        code = r->options.help ? cli_done(0) : CLI_FAILED;
-    } else if (!r->options.argv[0]) {
-        err_set(&err, ERR_INPUT,
-                "run: which command? As in `bawn run -- make test`; `bawn run --help` lists the options");
-    } else if (loop_init(&r->loop, &err)) {
+    return r;
+}
+
+_Noreturn static void run_and_end(struct run *r)
+{
+    struct err err = {0};
+    int code = CLI_FAILED;
+
+    if (loop_init(&r->loop, &err)) {
         // A descriptor of its own: the standard ones are let go of once the command has them.
         r->events.fd = r->options.json ? fcntl(r->options.json_fd, F_DUPFD_CLOEXEC, 3) : -1;
         code = run(r, &err);
@@ -383,10 +394,35 @@ static int run_main(int argc, char **argv)
     session_close(r->session, &err);
     launch_drop(&r->launched);
     if (err.kind != ERR_NONE)
-        code = cli_fail(&err);
+        code = fail(r, &err);
     // Nothing is left to do but to give memory back, page by page; ending does that faster.
     fflush(NULL);
     _exit(code);
+}
+
+void run_command(const struct run_options *options, const struct live_form *form, void *form_ctx)
+{
+    struct run *r = run_new();
+
+    r->options = *options;
+    r->form = form;
+    r->form_ctx = form_ctx;
+    run_and_end(r);
+}
+
+static int run_main(int argc, char **argv)
+{
+    struct run *r = run_new();
+    struct err err = {0};
+
+    if (run_options_parse(argc, argv, &verb_run, &r->options, &err)) {
+        if (r->options.argv[0])
+            run_and_end(r);
+        err_set(&err, ERR_INPUT,
+                "run: which command? As in `bawn run -- make test`; `bawn run --help` lists the options");
+    }
+    launch_drop(&r->launched);
+    return r->options.help ? cli_done(0) : cli_fail(&err);
 }
 
 const struct verb verb_run = {"run", "[options] [--] CMD ARG…",

@@ -89,6 +89,20 @@ static bool read_named(struct arena *a, const struct policy_places *places, cons
     return l->file || err_set(err, ERR_MISSING, "the policy %s, named by -p, does not exist", path);
 }
 
+// A policy that was made and not written: it stands where that of -p would.
+static bool read_made(struct arena *a, const struct policy_places *places, const struct policy_options *o,
+                      struct layers *l, struct err *err)
+{
+    struct read_source source = {.layer = LAYER_FILE,
+                                 .file = o->file ? arena_strdup(a, o->file) : "built in",
+                                 .dir = places->workspace,
+                                 .workspace = places->workspace,
+                                 .home = places->home};
+
+    l->file_path = o->file ? source.file : NULL;
+    return read_tree(a, &source, o->tree, &l->file, err) && read_finish(a, &source, l->file, err);
+}
+
 static bool read_one(struct arena *a, const struct policy_places *places, enum layer layer, const char *path,
                      struct value **ret, struct err *err)
 {
@@ -104,7 +118,9 @@ bool layers_read(struct arena *a, const struct policy_places *places, const stru
     struct layers l = {0};
     bool ok = true;
 
-    if (o->file) {
+    if (o->tree) {
+        ok = read_made(a, places, o, &l, err);
+    } else if (o->file) {
         ok = read_named(a, places, o->file, &l, err);
     } else {
         if (places->config_dir) {

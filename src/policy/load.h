@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "policy/model.h"
 
+struct yaml_node;
+
 #define POLICY_FILE_MAX (1u << 20) // bytes; a larger policy file is refused
 
 // Where the layers are looked for. Paths are normal and borrowed; NULL means "not there".
@@ -20,6 +22,8 @@ struct policy_places {
 // What the command line adds, in the order given.
 struct policy_options {
     const char *file;                 // -p: in place of the user's and the workspace's files; NULL without
+    const struct yaml_node *tree;     // its content, made by other means (import.h): `file` is not read then,
+                                      // and names where the tree's lines are; NULL file: nowhere
     const char *profile;              // --profile
     struct strlist set;               // KEY=VALUE, dotted keys; VALUE is a YAML flow value
     struct strlist read, write, deny; // paths

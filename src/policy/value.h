@@ -39,6 +39,9 @@ struct value *value_ensure(struct arena *a, struct value *map, const struct sche
 // "bawn.yaml:3:5" or "profile workspace": for errors and notes. Owned.
 char *origin_text(const struct origin *from);
 
+// As a quoted YAML text (UTF-8); what is not printable ASCII by its code point.
+void value_quote(struct buf *out, const char *text);
+
 // Puts `from` over `onto` (both maps of the same kind): maps merge by key, lists and scalars replace, "key+"
 // appends.
 void value_merge(struct value *onto, struct value *from);

@@ -38,7 +38,7 @@ static bool bare(const struct value *v)
 }
 
 // All that is not printable ASCII by its code point; the text is UTF-8, as reading made sure.
-static void put_quoted(struct buf *out, const char *text)
+void value_quote(struct buf *out, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
 
@@ -65,7 +65,7 @@ static void put_text(struct writer *w, const struct value *v)
     if (bare(v))
         buf_adds(w->out, v->text);
     else
-        put_quoted(w->out, v->text);
+        value_quote(w->out, v->text);
 }
 
 static void end_line(struct writer *w, const struct value *v)

@@ -43,6 +43,19 @@ static bool passes(const struct policy_list *pass, const char *entry)
     return false;
 }
 
+// A secret's value must not come in by the name under which it lies outside.
+static bool is_secret(const struct policy *p, const char *entry)
+{
+    for (size_t i = 0; i < p->nsecrets; i++) {
+        const char *from = p->secrets[i].from;
+        size_t n = from ? strlen(from) : 0;
+
+        if (n > 4 && !strncmp(from, "env:", 4) && !strncmp(entry, from + 4, n - 4) && entry[n - 4] == '=')
+            return true;
+    }
+    return false;
+}
+
 static void set_value(struct strlist *l, const char *name, const char *value)
 {
     char *entry;
@@ -67,7 +80,7 @@ void environment_make(const struct policy *p, const struct session_places *place
     for (size_t i = 0; i < ARRAY_LEN(always); i++)
         set_value(ret, always[i], lookup(places->environ, always[i]));
     for (char *const *e = places->environ; e && *e; e++)
-        if (!strncmp(*e, "LC_", 3) || passes(&p->env.pass, *e))
+        if ((!strncmp(*e, "LC_", 3) || passes(&p->env.pass, *e)) && !is_secret(p, *e))
             environment_set(ret, *e);
     for (size_t i = 0; i < p->env.set.n; i++)
         environment_set(ret, p->env.set.items[i].text);

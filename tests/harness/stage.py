@@ -41,10 +41,14 @@ def enter_namespaces():
             with open("/proc/self/" + name, "w") as f:
                 f.write(text)
     mount(None, "/", MS_REC | MS_PRIVATE)
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: UP, RUNNING
-    fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(ADDRESS)))  # SIOCSIFADDR
-    s.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: UP, RUNNING
+    add_address(b"lo:1", ADDRESS)
+
+
+def add_address(label, address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8916, struct.pack("16sHH4s8x", label, socket.AF_INET, 0, socket.inet_aton(address)))  # SIOCSIFADDR
 
 
 def mount(source, target, flags):
@@ -168,6 +172,14 @@ class Stage:
     def serve(self, port, tls):
         s = Server((ADDRESS, port), Handler)
         s.stage, s.tls = self, tls
+        threading.Thread(target=s.serve_forever, daemon=True).start()
+        self.servers.append(s)
+
+    def also(self, address, port):
+        """The same pages at another address of the machine."""
+        add_address(b"lo:2", address)
+        s = Server((address, port), Handler)
+        s.stage, s.tls = self, None
         threading.Thread(target=s.serve_forever, daemon=True).start()
         self.servers.append(s)
 
