@@ -86,7 +86,7 @@ static void cover_found(struct finder *f, const char *path, const struct stat *s
 {
     enum cover_kind kind = rule->grant == GRANT_DENY ? COVER_MASK : COVER_READONLY;
 
-    if (kind == COVER_READONLY && !rulematch_root(f->match, path))
+    if (kind == COVER_READONLY && !f->match->whole && !rulematch_root(f->match, path))
         return;
     cover_list_add(f->list, kind, S_ISDIR(st->st_mode), path, rule);
     hard_add(f, path, st, rule);
@@ -505,6 +505,18 @@ static bool find_hard_links(struct finder *f, struct err *err)
     return !f->nhard || find_in_roots(f, &visitor, err);
 }
 
+// Up to where the ancestors of what is covered are pinned. Where the whole machine can be written, no
+// directory above is left out, but for those that hold much: to pin them would part what lies on either side.
+static void pin_roots(const struct finder *f, struct strlist *ret)
+{
+    for (size_t i = 0; i < f->match->roots.n; i++)
+        strlist_add(ret, f->match->roots.items[i]);
+    if (f->match->whole && f->rules->home)
+        strlist_add(ret, f->rules->home);
+    if (f->match->whole)
+        strlist_add(ret, "/");
+}
+
 static bool find_all(struct finder *f, struct err *err)
 {
     find_plain(f);
@@ -519,6 +531,7 @@ bool covers_find(const struct file_rules *rules, struct treewatch *watch, struct
     struct rulematch match = {0};
     struct gitplaces git = {0};
     struct finder f = {.rules = rules, .watch = watch, .list = &list};
+    AUTO_STRLIST struct strlist pins = {0};
     bool ok;
 
     if (!watch) {
@@ -529,7 +542,8 @@ bool covers_find(const struct file_rules *rules, struct treewatch *watch, struct
     f.git = watch ? treewatch_git(watch) : &git;
     ok = find_all(&f, err);
     if (ok) {
-        cover_list_finish(&list, &f.match->roots);
+        pin_roots(&f, &pins);
+        cover_list_finish(&list, &pins);
         *ret = list;
     } else {
         cover_list_deinit(&list);

@@ -118,6 +118,7 @@ static void find_roots(struct rulematch *m)
             // The whole machine is not walked: there the workspace stands for it, as in policy/files.c.
             if (real && !strcmp(real, "/")) {
                 free(real);
+                m->whole = true;
                 real = xstrdup(m->rules->workspace);
             }
             if (real)

@@ -338,3 +338,17 @@ def the_read_of_protected_files_works(yard):
     yard.write(".vscode/settings.json", "{}\n")
     r = yard.run("git config alias.x && cat .vscode/settings.json && ls .git/hooks >/dev/null", *SEE_ALL)
     check(r.rc == 0 and r.out == "status\n{}\n", "protected files cannot be read", r)
+
+
+@test
+def where_the_whole_machine_can_be_written_protected_files_of_the_home_are_not(yard):
+    """Also not by moving the directory away that holds one."""
+    yard.write("~/.config/fish/config.fish", "sound\n")
+    options = ("--profile", "open", "--set", "files.protect=[\"@hooks\", \"~/kept/deep/file\"]")
+    yard.attack("echo x >>~/.bashrc", lambda r: "x" in yard.read("~/.bashrc"), *options, setup=lambda: yard.write("~/.bashrc", "sound\n"))
+    yard.attack("echo x >>~/kept/deep/file", lambda r: "x" in yard.read("~/kept/deep/file"), *options,
+                setup=lambda: yard.write("~/kept/deep/file", "sound\n"))
+    yard.attack("mv ~/kept ~/other && echo x >~/other/deep/file", lambda r: yard.exists("~/other"), *options,
+                setup=lambda: (yard.call(["rm", "-rf", yard.path("~/other")]), yard.write("~/kept/deep/file", "sound\n")))
+    r = yard.run("echo fine >~/free && echo fine >made", *options)
+    check(r.rc == 0 and yard.read("~/free") == "fine\n" and yard.exists("made"), "and all else can be written", r)
