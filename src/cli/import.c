@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bawn policy import FILE: settings of sandbox-runtime or Claude Code as a bawn.yaml, to read and to keep. What
-// is printed has been read back and checked as `bawn policy check` would.
+// bawn policy import FILE: settings of sandbox-runtime or Claude Code as a bawn.yaml, to read and to keep.
+// What is printed has been read back and checked as `bawn policy check` would.
 #include "cli/import.h"
 
 #include <dirent.h>
@@ -100,7 +100,8 @@ static bool parse(int argc, char **argv, struct import_options *ret, bool *ret_h
     ret->file = argv[optind];
     if (!*ret_help && (!ret->file || argv[optind + 1]))
         return err_set(err, ERR_INPUT,
-                       "policy import: name one file, as ~/.srt-settings.json or .claude/settings.json; usage: " SYNOPSIS);
+                       "policy import: name one file, as ~/.srt-settings.json or .claude/settings.json; "
+                       "usage: " SYNOPSIS);
     return true;
 }
 
@@ -162,7 +163,8 @@ static bool deliver(const struct job *j, struct err *err)
     }
     fd = open(j->options.out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
-        return err_set(err, ERR_INPUT, "%s is there already; remove it first, or name another", j->options.out);
+        return err_set(err, ERR_INPUT, "%s is there already; remove it first, or name another",
+                       j->options.out);
     if (fd < 0)
         return err_sys(err, errno, "cannot write %s", j->options.out);
     return fd_write_all(fd, j->text.ptr, j->text.len, err);
@@ -188,7 +190,8 @@ int import_main(int argc, char **argv)
     ok = parse(argc, argv, &j.options, &help, &err);
     if (help) {
         puts("usage: " SYNOPSIS "\n"
-             "A bawn.yaml from the settings of sandbox-runtime (srt) or Claude Code, on standard output or in FILE.\n"
+             "A bawn.yaml from the settings of sandbox-runtime (srt) or Claude Code, on standard output or "
+             "in FILE.\n"
              "Each line says where it came from; what has no equal is listed, there and on standard error.");
         return cli_done(0);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// srt: the same program under the name of Anthropic's sandbox-runtime, with its settings file and its options,
-// so that one switches by changing a path. The settings become a policy (policy/import.h) that stands where that
-// of `bawn run -p` would; the managed policy caps it as any other.
+// srt: the same program under the name of Anthropic's sandbox-runtime, with its settings file and its
+// options, so that one switches by changing a path. The settings become a policy (policy/import.h) that
+// stands where that of `bawn run -p` would; the managed policy caps it as any other.
 //
-// As there, the command runs in bash, the exit status is the command's, and 1 where srt itself fails. Options end
-// at the first word that is none.
+// As there, the command runs in bash, the exit status is the command's, and 1 where srt itself fails. Options
+// end at the first word that is none.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,9 +52,11 @@ static void usage(FILE *to)
 {
     fputs("usage: srt [options] COMMAND [ARG…]\n"
           "Runs a command under sandbox-runtime's settings in the envelope of bawn.\n\n"
-          "  -s, --settings FILE   the settings (default: ~/.srt-settings.json; without one no network and no writes)\n"
+          "  -s, --settings FILE   the settings (default: ~/.srt-settings.json; without one no network and "
+          "no writes)\n"
           "  -c LINE               run this line in bash\n"
-          "      --control-fd N    settings to come, one JSON object a line; of these the lists of domains count\n"
+          "      --control-fd N    settings to come, one JSON object a line; of these the lists of domains "
+          "count\n"
           "  -d, --debug           print the policy that is made of the settings\n"
           "  -V, --version\n"
           "  -h, --help\n\n"
@@ -68,8 +70,8 @@ static const struct srt_option {
     const char *name;
     char letter;
     bool value;
-} srt_options[] = {{"settings", 's', true}, {"", 'c', true},         {"control-fd", 0, true}, {"debug", 'd', false},
-                   {"version", 'V', false}, {"help", 'h', false}};
+} srt_options[] = {{"settings", 's', true}, {"", 'c', true},         {"control-fd", 0, true},
+                   {"debug", 'd', false},   {"version", 'V', false}, {"help", 'h', false}};
 
 // The option that the word is; its value, when it stands in the same word.
 static const struct srt_option *find(const char *word, const char **ret_value)
@@ -113,7 +115,9 @@ static int parse(struct srt *s, int argc, char **argv, struct err *err)
         const struct srt_option *o = find(argv[i], &value);
 
         if (!o || (value && !o->value)) {
-            err_set(err, ERR_INPUT, "unknown option %.100s; options stand before the command, `srt --help` lists them", argv[i]);
+            err_set(err, ERR_INPUT,
+                    "unknown option %.100s; options stand before the command, `srt --help` lists them",
+                    argv[i]);
             return fail(err);
         }
         if (o->letter == 'h' || o->letter == 'V') {
@@ -141,15 +145,20 @@ static bool open_control(struct srt *s, struct err *err)
     s->control_fd = -1;
     if (!s->control)
         return true;
-    if (strspn(s->control, "0123456789") != strlen(s->control) || strlen(s->control) > 6 || atoi(s->control) < 3)
-        return err_set(err, ERR_INPUT, "--control-fd %.40s: must be the number of a descriptor, 3 or above", s->control);
+    if (strspn(s->control, "0123456789") != strlen(s->control) || strlen(s->control) > 6 ||
+        atoi(s->control) < 3)
+        return err_set(err, ERR_INPUT, "--control-fd %.40s: must be the number of a descriptor, 3 or above",
+                       s->control);
     s->control_fd = atoi(s->control);
     flags = fcntl(s->control_fd, F_GETFL);
     if (flags < 0 || fstat(s->control_fd, &st) < 0)
-        return err_sys(err, errno, "--control-fd %d cannot be read, so the command is not run", s->control_fd);
+        return err_sys(err, errno, "--control-fd %d cannot be read, so the command is not run",
+                       s->control_fd);
     if ((flags & O_ACCMODE) == O_WRONLY)
-        return err_set(err, ERR_INPUT, "--control-fd %d is open for writing only, so the command is not run; give srt "
-                                       "the end that is read", s->control_fd);
+        return err_set(err, ERR_INPUT,
+                       "--control-fd %d is open for writing only, so the command is not run; give srt "
+                       "the end that is read",
+                       s->control_fd);
     return fcntl(s->control_fd, F_SETFL, flags | O_NONBLOCK) == 0 ||
            err_sys(err, errno, "--control-fd %d cannot be made not to block", s->control_fd);
 }
@@ -177,10 +186,12 @@ static bool read_settings(struct srt *s, struct buf *ret, struct err *err)
             s->file = TAKE_PTR(path);
             return true;
         }
-    return err_set(err, ERR_INPUT, "%s is empty; remove it to run with the defaults, or put settings into it", path);
+    return err_set(err, ERR_INPUT, "%s is empty; remove it to run with the defaults, or put settings into it",
+                   path);
 }
 
-static bool translate(struct srt *s, struct arena *arena, const char *text, size_t n, struct imported *ret, struct err *err)
+static bool translate(struct srt *s, struct arena *arena, const char *text, size_t n, struct imported *ret,
+                      struct err *err)
 {
     struct import_place place = {.workspace = s->places.workspace,
                                  .home = s->places.home,
@@ -193,7 +204,8 @@ static bool translate(struct srt *s, struct arena *arena, const char *text, size
     if (!import_read(arena, text, n, &settings, &source, err))
         return false;
     if (source != IMPORT_SRT)
-        return err_set(err, ERR_INPUT, "1:1: these are settings of Claude Code; `bawn policy import` reads them");
+        return err_set(err, ERR_INPUT,
+                       "1:1: these are settings of Claude Code; `bawn policy import` reads them");
     return import_srt(arena, settings, &place, ret, err);
 }
 
@@ -282,8 +294,8 @@ static void line_taken(void *ctx, bool yes)
     s->next = (struct arena){0};
 }
 
-static const struct live_form whole_settings = {read_line, line_taken,
-                                                "invalid settings on the control descriptor: ignored, the previous ones hold"};
+static const struct live_form whole_settings = {
+    read_line, line_taken, "invalid settings on the control descriptor: ignored, the previous ones hold"};
 
 // --- the command ---
 
@@ -294,8 +306,8 @@ static bool assignment(const char *word)
     return n && word[n] == '=' && !(word[0] >= '0' && word[0] <= '9');
 }
 
-// A line of bash, or words that bash takes as they are: builtins and assignments work as they would there. One
-// word with blanks that is no program is a line, as in sandbox-runtime's manual.
+// A line of bash, or words that bash takes as they are: builtins and assignments work as they would there.
+// One word with blanks that is no program is a line, as in sandbox-runtime's manual.
 static char *const *command(struct srt *s)
 {
     const char *line = s->line;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings of other sandboxes as a policy: Anthropic's sandbox-runtime (`srt`) and Claude Code.
 //
-// What comes out is the tree that reading a bawn.yaml would have given, so it goes through the same checks and
-// merges; each node has the place in the settings that it was made of, for errors, `policy show` and refusals.
-// Nothing here opens a file. What must be known of the machine (is that a directory? what is in it?) is asked
-// of the caller, who lends his eyes.
+// What comes out is the tree that reading a bawn.yaml would have given, so it goes through the same checks
+// and merges; each node has the place in the settings that it was made of, for errors, `policy show` and
+// refusals. Nothing here opens a file. What must be known of the machine (is that a directory? what is in
+// it?) is asked of the caller, who lends his eyes.
 //
-// The rule for what has no equal: what would make the run weaker than its settings say is an error (in a policy
-// for keeps it shuts the network, with a note); what makes it stricter, or has no effect on Linux there either,
-// is a note. docs/srt.md is the table.
+// The rule for what has no equal: what would make the run weaker than its settings say is an error (in a
+// policy for keeps it shuts the network, with a note); what makes it stricter, or has no effect on Linux
+// there either, is a note. docs/srt.md is the table.
 #ifndef BAWN_POLICY_IMPORT_H
 #define BAWN_POLICY_IMPORT_H
 
@@ -29,8 +29,8 @@ struct import_eyes {
 struct import_place {
     const char *workspace, *home; // normal, links resolved
     const char *file;             // the settings; absolute, or NULL
-    bool for_keeps;               // the policy is read before it is used: what cannot be held shuts, with a note
-    bool keep_network;            // a network without hosts all the same: they come later (--control-fd)
+    bool for_keeps;    // the policy is read before it is used: what cannot be held shuts, with a note
+    bool keep_network; // a network without hosts all the same: they come later (--control-fd)
     struct import_eyes eyes;
 };
 

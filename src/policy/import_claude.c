@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Claude Code's settings: what `sandbox` says of its commands, and the permission rules that it adds to that
-// (Read and Edit by path, WebFetch by domain). Rules about the text of commands are no wall and have no equal.
+// (Read and Edit by path, WebFetch by domain). Rules about the text of commands are no wall and have no
+// equal.
 //
 // Its sandbox reads everything but what is denied, and writes the working directory and what is added to it.
 // Where it would ask, nobody is asked here: what `ask` names is refused.
@@ -10,18 +11,20 @@
 #include "policy/import_parts.h"
 
 #define PROXY_GONE                                                                                           \
-    "the gate connects itself and cannot send what it lets through to another proxy, which may filter; "   \
+    "the gate connects itself and cannot send what it lets through to another proxy, which may filter; "     \
     "remove the key to be filtered by the lists alone"
 
 static const struct shape sandbox_shapes[] = {
     {"enabled", SHAPE_BOOL, FATE_TAKEN, false, NULL},
-    {"autoAllowBashIfSandboxed", SHAPE_BOOL, FATE_NOTHING, false, NULL}, // what the envelope holds is not asked about
-    {"failIfUnavailable", SHAPE_BOOL, FATE_NOTHING, false, NULL},        // bawn always does
+    {"autoAllowBashIfSandboxed", SHAPE_BOOL, FATE_NOTHING, false,
+     NULL}, // what the envelope holds is not asked about
+    {"failIfUnavailable", SHAPE_BOOL, FATE_NOTHING, false, NULL}, // bawn always does
     {"enabledPlatforms", SHAPE_TEXTS, FATE_NOTHING, false, NULL},
     {"excludedCommands", SHAPE_TEXTS, FATE_NOTED, false,
      "no command runs outside; start those yourself, or grant what they need"},
     {"allowUnsandboxedCommands", SHAPE_BOOL, FATE_NOTED, false, "no command runs outside"},
-    {"allowNestedUserNamespaces", SHAPE_BOOL, FATE_NOTED, false, "nested: true in a bawn.yaml is the equal; it is a choice of its own"},
+    {"allowNestedUserNamespaces", SHAPE_BOOL, FATE_NOTED, false,
+     "nested: true in a bawn.yaml is the equal; it is a choice of its own"},
     {"ignoreViolations", SHAPE_DICT, FATE_NOTED, false, "all refusals are listed; it changes none of them"},
     {"enableWeakerNestedSandbox", SHAPE_BOOL, FATE_NOTED, false,
      "there is no weaker mode; `bawn doctor` says what a container must allow"},
@@ -69,18 +72,20 @@ static const struct shape permission_shapes[] = {
     {"disableAutoMode", SHAPE_TEXT, FATE_NOTHING, false, NULL},
     {"skipDangerousModePermissionPrompt", SHAPE_BOOL, FATE_NOTHING, false, NULL},
 };
-static const struct shapes permission_form = {permission_shapes, ARRAY_LEN(permission_shapes), "permissions.", false};
+static const struct shapes permission_form = {permission_shapes, ARRAY_LEN(permission_shapes), "permissions.",
+                                              false};
 
 enum decision { DECIDE_DENY = 0, DECIDE_ASK, DECIDE_ALLOW };
 
 struct claude {
     struct importer m;
-    char *root; // what paths of the settings are relative to
+    char *root;                   // what paths of the settings are relative to
     size_t commands[3], tools[3]; // rules without an equal, by decision
-    bool writes; // the working directory can be written
+    bool writes;                  // the working directory can be written
 };
 
-// The project of .claude/settings.json; of the user's own settings ~/.claude. Elsewhere the working directory.
+// The project of .claude/settings.json; of the user's own settings ~/.claude. Elsewhere the working
+// directory.
 static char *settings_root(const struct import_place *place)
 {
     AUTO_FREE char *dir = place->file ? path_parent(place->file) : NULL;
@@ -106,8 +111,8 @@ static const char *below_root(struct claude *c, const char *path)
     return arena_strdup(c->m.arena, whole);
 }
 
-// Of a permission rule: //absolute, ~/home, /from the settings' root, and from the working directory; one name
-// alone holds at any depth (gitignore(5)).
+// Of a permission rule: //absolute, ~/home, /from the settings' root, and from the working directory; one
+// name alone holds at any depth (gitignore(5)).
 static const char *rule_path(struct claude *c, const char *text)
 {
     size_t n = strlen(text);
@@ -135,7 +140,8 @@ static const char *sandbox_path(struct claude *c, const char *text)
     return below_root(c, !strncmp(text, "./", 2) ? text + 2 : text);
 }
 
-static void take_paths(struct claude *c, const struct yaml_node *settings, const char *key, struct import_list *list)
+static void take_paths(struct claude *c, const struct yaml_node *settings, const char *key,
+                       struct import_list *list)
 {
     const struct yaml_node *node = import_at(settings, key);
 
@@ -172,13 +178,15 @@ static void take_path_rule(struct claude *c, enum decision d, bool edit, const s
     else if (edit) // reads need no grant: what is not denied can be read
         import_add(&c->m, &c->m.rules.allow_write, item);
     if (d == DECIDE_ASK)
-        import_note(&c->m, "%s: %s is asked about there; here it is refused", import_where(&c->m, item), item->text);
+        import_note(&c->m, "%s: %s is asked about there; here it is refused", import_where(&c->m, item),
+                    item->text);
 }
 
 static void take_domain(struct claude *c, enum decision d, const struct import_item *item)
 {
     if (d == DECIDE_ASK)
-        import_note(&c->m, "%s: %s is asked about there; here it is refused", import_where(&c->m, item), item->text);
+        import_note(&c->m, "%s: %s is asked about there; here it is refused", import_where(&c->m, item),
+                    item->text);
     else
         import_add(&c->m, d == DECIDE_ALLOW ? &c->m.rules.allow_hosts : &c->m.rules.deny_hosts, item);
 }
@@ -202,7 +210,8 @@ static void take_rule(struct claude *c, enum decision d, const struct yaml_node 
         take_domain(c, d, &item);
     } else if (!inside && edit && d == DECIDE_DENY) {
         c->writes = false;
-    } else if (!(d == DECIDE_ALLOW && tool_is(at->text, tool, "Read Glob Grep LS Edit Write MultiEdit NotebookEdit"))) {
+    } else if (!(d == DECIDE_ALLOW &&
+                 tool_is(at->text, tool, "Read Glob Grep LS Edit Write MultiEdit NotebookEdit"))) {
         c->tools[d]++;
     }
 }
@@ -215,11 +224,13 @@ static void take_rules(struct claude *c, const struct yaml_node *settings)
         for (const struct yaml_node *e = list ? list->first : NULL; e; e = e->next)
             take_rule(c, d, e);
         if (c->commands[d])
-            import_note(&c->m, "%s: %zu rule%s about commands: no equal here, where it is files and hosts that are held",
-                        decision_key(d), c->commands[d], c->commands[d] == 1 ? "" : "s");
+            import_note(
+                &c->m,
+                "%s: %zu rule%s about commands: no equal here, where it is files and hosts that are held",
+                decision_key(d), c->commands[d], c->commands[d] == 1 ? "" : "s");
         if (c->tools[d])
-            import_note(&c->m, "%s: %zu rule%s about the agent's own tools: no equal", decision_key(d), c->tools[d],
-                        c->tools[d] == 1 ? "" : "s");
+            import_note(&c->m, "%s: %zu rule%s about the agent's own tools: no equal", decision_key(d),
+                        c->tools[d], c->tools[d] == 1 ? "" : "s");
     }
 }
 
@@ -231,11 +242,15 @@ static void take_mode(struct claude *c, const struct yaml_node *settings)
         return;
     if (!strcmp(mode->text, "plan")) {
         c->writes = false;
-        import_note(&c->m, "permissions.defaultMode (line %d): plan: the working directory can be read, not written",
+        import_note(&c->m,
+                    "permissions.defaultMode (line %d): plan: the working directory can be read, not written",
                     mode->line);
     } else {
-        import_note(&c->m, "permissions.defaultMode (line %d): %s says when to ask; here what is not allowed is refused "
-                           "unasked", mode->line, mode->text);
+        import_note(
+            &c->m,
+            "permissions.defaultMode (line %d): %s says when to ask; here what is not allowed is refused "
+            "unasked",
+            mode->line, mode->text);
     }
 }
 
@@ -251,7 +266,8 @@ static bool credential_like(const char *name)
 
 static void put_environment(struct claude *c, const struct yaml_node *settings)
 {
-    static const struct import_item all = {.key = "commands there get every variable; name those that are needed"};
+    static const struct import_item all = {
+        .key = "commands there get every variable; name those that are needed"};
     struct importer *m = &c->m;
     const struct yaml_node *own = import_get(settings, "env");
     struct yaml_node *env = import_put(m->out->policy, "env", import_map(m)), *set;
@@ -265,7 +281,8 @@ static void put_environment(struct claude *c, const struct yaml_node *settings)
         if (e->kind != YAML_SCALAR || !strcmp(e->key, "TMPDIR"))
             continue;
         if (credential_like(e->key))
-            import_note(m, "env (line %d): the value of %s is not written here; put it into secrets", e->line, e->key);
+            import_note(m, "env (line %d): the value of %s is not written here; put it into secrets", e->line,
+                        e->key);
         else
             import_put(set, e->key, import_text(m, e->text, false, &item));
     }
@@ -283,8 +300,10 @@ static void note_rest(struct claude *c, const struct yaml_node *settings)
     if (names.len)
         import_note(&c->m, "not about the sandbox, so not here: %s", buf_cstr(&names));
     if (!import_true(settings, "sandbox.enabled"))
-        import_note(&c->m, "sandbox.enabled is not true: commands run without a sandbox there; this policy is what its "
-                           "sandbox would hold");
+        import_note(
+            &c->m,
+            "sandbox.enabled is not true: commands run without a sandbox there; this policy is what its "
+            "sandbox would hold");
 }
 
 static bool check_forms(struct claude *c, const struct yaml_node *settings, struct err *err)
@@ -319,8 +338,10 @@ static void take_all(struct claude *c, const struct yaml_node *settings)
     take_paths(c, settings, "sandbox.filesystem.denyWrite", &r->deny_write);
     take_paths(c, settings, "sandbox.filesystem.denyRead", &r->deny_read);
     take_paths(c, settings, "sandbox.filesystem.allowRead", &r->allow_read);
-    import_add_all(&c->m, &r->allow_hosts, import_at(settings, "sandbox.network.allowedDomains"), "sandbox.network.allowedDomains");
-    import_add_all(&c->m, &r->deny_hosts, import_at(settings, "sandbox.network.deniedDomains"), "sandbox.network.deniedDomains");
+    import_add_all(&c->m, &r->allow_hosts, import_at(settings, "sandbox.network.allowedDomains"),
+                   "sandbox.network.allowedDomains");
+    import_add_all(&c->m, &r->deny_hosts, import_at(settings, "sandbox.network.deniedDomains"),
+                   "sandbox.network.deniedDomains");
     import_add_all(&c->m, &r->deny_addresses, import_at(settings, "sandbox.network.deniedResolvedAddresses"),
                    "sandbox.network.deniedResolvedAddresses");
     r->files_off = import_true(settings, "sandbox.filesystem.disabled");
@@ -340,7 +361,8 @@ bool import_claude(struct arena *arena, const struct yaml_node *settings, const 
     ok = check_forms(c, settings, err);
     if (ok) {
         take_all(c, settings);
-        ok = import_credentials(&c->m, import_at(settings, "sandbox.credentials"), "sandbox.credentials", err) &&
+        ok = import_credentials(&c->m, import_at(settings, "sandbox.credentials"), "sandbox.credentials",
+                                err) &&
              import_files(&c->m, ret->policy, err) && import_network(&c->m, ret->policy, err);
     }
     note_rest(c, settings);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credentials, of which sandbox-runtime and Claude Code say the same: files and variables that are denied, or
-// masked and put in by the proxy on the way to their hosts. A masked variable is one of the policy's `secrets`.
-// A file with placeholders in it has no equal: it is hidden.
+// masked and put in by the proxy on the way to their hosts. A masked variable is one of the policy's
+// `secrets`. A file with placeholders in it has no equal: it is hidden.
 #include <string.h>
 
 #include "policy/import_parts.h"
@@ -50,14 +50,15 @@ static bool take_files(struct importer *m, const struct yaml_node *files, const 
         if (!mode_of(c, &mask, err))
             return false;
         if (mask)
-            import_note(m, "%s: %s cannot be shown with placeholders in it; it is hidden", import_where(m, &item),
-                        path->text);
+            import_note(m, "%s: %s cannot be shown with placeholders in it; it is hidden",
+                        import_where(m, &item), path->text);
         import_add(m, &m->rules.deny_read, &item);
     }
     return true;
 }
 
-static bool take_variables(struct importer *m, const struct yaml_node *variables, const char *key, struct err *err)
+static bool take_variables(struct importer *m, const struct yaml_node *variables, const char *key,
+                           struct err *err)
 {
     for (const struct yaml_node *c = variables ? variables->first : NULL; c; c = c->next) {
         const struct yaml_node *name = import_get(c, "name"), *hosts = import_get(c, "injectHosts");
@@ -79,7 +80,8 @@ static bool take_variables(struct importer *m, const struct yaml_node *variables
     return true;
 }
 
-bool import_credentials(struct importer *m, const struct yaml_node *credentials, const char *key, struct err *err)
+bool import_credentials(struct importer *m, const struct yaml_node *credentials, const char *key,
+                        struct err *err)
 {
     AUTO_FREE char *root = xasprintf("%s.", key);
     const struct shapes form = {credential_shapes, ARRAY_LEN(credential_shapes), root, true};
@@ -89,5 +91,6 @@ bool import_credentials(struct importer *m, const struct yaml_node *credentials,
     m->rules.masked_cleartext = import_true(credentials, "allowPlaintextInject");
     return import_shapes(m, &form, credentials, err) &&
            take_files(m, import_get(credentials, "files"), arena_printf(m->arena, "%s.files", key), err) &&
-           take_variables(m, import_get(credentials, "envVars"), arena_printf(m->arena, "%s.envVars", key), err);
+           take_variables(m, import_get(credentials, "envVars"), arena_printf(m->arena, "%s.envVars", key),
+                          err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// sandbox-runtime reads everything but denyRead, re-opens in it what allowRead and allowWrite name, and writes
-// only allowWrite without denyWrite. bawn reads and writes what is granted, and a deny holds at any depth.
+// sandbox-runtime reads everything but denyRead, re-opens in it what allowRead and allowWrite name, and
+// writes only allowWrite without denyWrite. bawn reads and writes what is granted, and a deny holds at any
+// depth.
 //
 //   denyRead with nothing to re-open in it      files.deny
 //   denyRead around something to re-open        a *hole*: not granted. In place of "/", files.read has what
@@ -8,8 +9,8 @@
 //   denyRead around HOME                        a hole as well, and HOME is the private one
 //   allowWrite                                  files.write, when it is there; denyWrite: files.protect
 //
-// A hole needs a listing of the directories above it, which the caller's eyes give. A writable directory cannot
-// be granted in parts: what is to be re-opened within a denial within one stays denied, with a note.
+// A hole needs a listing of the directories above it, which the caller's eyes give. A writable directory
+// cannot be granted in parts: what is to be re-opened within a denial within one stays denied, with a note.
 #include <string.h>
 
 #include "base/path.h"
@@ -21,7 +22,7 @@
 #define GLOB_FORMS_MAX 4 // "**" within components of one pattern: each doubles it
 
 // sandbox-runtime's list of files that are never written, where @hooks does not have them.
-static const char *const mandatory[] = {".bash_profile", ".bashrc", ".gitconfig", ".profile",
+static const char *const mandatory[] = {".bash_profile", ".bashrc",   ".gitconfig", ".profile",
                                         ".ripgreprc",    ".zprofile", ".zshrc"};
 // What it lets be written unasked, when it is there.
 static const char *const convenient[] = {"~/.npm/_logs", "~/.claude/debug"};
@@ -71,15 +72,17 @@ static char *trimmed(struct arena *a, const char *text)
     }
     if (!n || (n == 1 && rooted))
         return arena_strdup(a, rooted ? "/" : ".");
-    return arena_printf(a, "%s%.*s", text[0] == '@' || (text[0] == '~' && n > 1 && text[1] != '/') ? "./" : "",
-                        (int)n, text);
+    return arena_printf(
+        a, "%s%.*s", text[0] == '@' || (text[0] == '~' && n > 1 && text[1] != '/') ? "./" : "", (int)n, text);
 }
 
 static const char *absolute(const struct files *f, const char *text)
 {
     const struct import_place *place = f->m->place;
     bool home = text[0] == '~' && (!text[1] || text[1] == '/');
-    AUTO_FREE char *path = path_normal(home ? place->home : place->workspace, !home ? text : text[1] ? text + 2 : "");
+    AUTO_FREE char *path = path_normal(home ? place->home : place->workspace, !home     ? text
+                                                                              : text[1] ? text + 2
+                                                                                        : "");
 
     return arena_strdup(f->m->arena, path);
 }
@@ -114,8 +117,8 @@ static const char *where(const struct named *n)
 
 // A deny that matches nothing protects nothing, so a pattern that bawn reads differently is widened: "a**b"
 // within a component to the two forms it stands for, and a bracket whose meaning differs to any character.
-static bool put_glob(struct files *f, struct yaml_node *list, const char *pattern, const struct named *n, int depth,
-                     struct err *err)
+static bool put_glob(struct files *f, struct yaml_node *list, const char *pattern, const struct named *n,
+                     int depth, struct err *err)
 {
     for (const char *p = pattern; *p;) {
         size_t len = strcspn(p, "/");
@@ -144,10 +147,12 @@ static bool check_brackets(const struct named *n, char *pattern, struct err *err
 {
     for (char *p = strchr(pattern, '['); p; p = strchr(p + 1, '[')) {
         char *end = strchr(p + 1, ']');
-        bool odd = !end || p[1] == '!' || p[1] == '^' || p[1] == ']' || memchr(p + 1, '[', (size_t)(end - p - 1));
+        bool odd =
+            !end || p[1] == '!' || p[1] == '^' || p[1] == ']' || memchr(p + 1, '[', (size_t)(end - p - 1));
 
         if (end && memchr(p, '/', (size_t)(end - p)))
-            return import_error(n->item, err, "a bracket that spans directories cannot be held; write the two patterns out");
+            return import_error(
+                n->item, err, "a bracket that spans directories cannot be held; write the two patterns out");
         if (!odd)
             continue;
         *p = '?';
@@ -171,8 +176,10 @@ static bool add_glob(struct files *f, struct yaml_node *list, const struct named
     AUTO_FREE char *pattern = xstrdup(n->text);
 
     if (starts_wild(n->text)) {
-        import_note(f->m, "%s: %s starts with a wildcard, so it has no effect on Linux, as in sandbox-runtime; "
-                          "start it with a directory", import_where(f->m, n->item), n->text);
+        import_note(f->m,
+                    "%s: %s starts with a wildcard, so it has no effect on Linux, as in sandbox-runtime; "
+                    "start it with a directory",
+                    import_where(f->m, n->item), n->text);
         return true;
     }
     return check_brackets(n, pattern, err) && put_glob(f, list, pattern, n, 0, err);
@@ -198,7 +205,8 @@ static bool covered_write(const struct files *f, size_t i)
     for (size_t j = 0; j < f->allow_write.n; j++) {
         const struct named *o = &f->allow_write.items[j];
 
-        if (j == i || o->dropped || !o->real || !path_within(where(n), o->real) || yards_own(o->real, where(n)))
+        if (j == i || o->dropped || !o->real || !path_within(where(n), o->real) ||
+            yards_own(o->real, where(n)))
             continue;
         if (strcmp(where(n), o->real) != 0 || j < i)
             return true;
@@ -228,12 +236,15 @@ static void choose_writes(struct files *f)
 
         if (n->glob) {
             n->dropped = true;
-            import_note(f->m, "%s: %s: a glob has no effect there on Linux, as in sandbox-runtime; name the directory",
-                        import_where(f->m, n->item), n->text);
+            import_note(
+                f->m,
+                "%s: %s: a glob has no effect there on Linux, as in sandbox-runtime; name the directory",
+                import_where(f->m, n->item), n->text);
         } else if (yards(n->path) || yards(where(n))) {
             n->dropped = true;
             if (!strcmp(where(n), "/tmp"))
-                import_note(f->m, "%s: /tmp is a private one, which ends with the run", import_where(f->m, n->item));
+                import_note(f->m, "%s: /tmp is a private one, which ends with the run",
+                            import_where(f->m, n->item));
         }
     }
     for (size_t i = 0; i < f->allow_write.n; i++) {
@@ -254,7 +265,8 @@ static void put_writes(struct files *f)
 {
     for (size_t i = 0; i < f->allow_write.n; i++)
         if (!f->allow_write.items[i].dropped)
-            import_put(f->write, NULL, import_text(f->m, f->allow_write.items[i].text, false, f->allow_write.items[i].item));
+            import_put(f->write, NULL,
+                       import_text(f->m, f->allow_write.items[i].text, false, f->allow_write.items[i].item));
     import_put(f->write, NULL, import_text(f->m, "@tmp", false, &private_tmp));
 }
 
@@ -268,7 +280,8 @@ static void put_mandatory(struct files *f, const struct named *root)
 
     for (size_t i = 0; i < ARRAY_LEN(mandatory); i++) {
         bool here = !strcmp(text, ".") || !strcmp(text, f->m->place->workspace);
-        AUTO_FREE char *pattern = here ? xasprintf("**/%s", mandatory[i]) : xasprintf("%s/**/%s", escaped, mandatory[i]);
+        AUTO_FREE char *pattern =
+            here ? xasprintf("**/%s", mandatory[i]) : xasprintf("%s/**/%s", escaped, mandatory[i]);
 
         import_put(f->protect, NULL, import_text(f->m, pattern, false, &item));
     }
@@ -276,7 +289,8 @@ static void put_mandatory(struct files *f, const struct named *root)
 
 static bool put_protected(struct files *f, struct err *err)
 {
-    static const struct import_item hooks = {.key = "what runs code outside: sandbox-runtime's list and more"};
+    static const struct import_item hooks = {.key =
+                                                 "what runs code outside: sandbox-runtime's list and more"};
 
     import_put(f->protect, NULL, import_text(f->m, "@hooks", false, &hooks));
     for (size_t i = 0; i < f->given; i++)
@@ -330,10 +344,12 @@ static void note_buried(struct files *f, const struct named *deny)
         for (size_t i = 0; i < lists[l]->n; i++) {
             struct named *n = &lists[l]->items[i];
 
-            if (n->dropped || n->glob || !path_within(where(n), where(deny)) || !strcmp(where(n), where(deny)))
+            if (n->dropped || n->glob || !path_within(where(n), where(deny)) ||
+                !strcmp(where(n), where(deny)))
                 continue;
-            import_note(f->m, "%s: %s lies in %s, which %s denies within a writable directory: it stays hidden here",
-                        import_where(f->m, n->item), n->text, deny->text, deny->item->key);
+            import_note(
+                f->m, "%s: %s lies in %s, which %s denies within a writable directory: it stays hidden here",
+                import_where(f->m, n->item), n->text, deny->text, deny->item->key);
             n->dropped = l == 1;
         }
 }
@@ -348,8 +364,10 @@ static void note_globbed(struct files *f, const struct named *deny)
 
         for (char *slash; at && *at; *slash = '\0') {
             if (glob_match(pattern, at))
-                import_note(f->m, "%s: %s is in what %s denies: it stays hidden here, where a denial holds at any depth",
-                            import_where(f->m, n->item), n->text, deny->text);
+                import_note(
+                    f->m,
+                    "%s: %s is in what %s denies: it stays hidden here, where a denial holds at any depth",
+                    import_where(f->m, n->item), n->text, deny->text);
             slash = strrchr(at, '/');
         }
     }
@@ -391,7 +409,8 @@ static const struct named *hole_at(const struct files *f, const char *path, bool
     for (size_t i = 0; i < f->deny_read.n; i++) {
         const struct named *d = &f->deny_read.items[i];
 
-        if (d->hole && (below ? path_within(d->real, path) && strcmp(d->real, path) != 0 : path_within(path, d->real)))
+        if (d->hole &&
+            (below ? path_within(d->real, path) && strcmp(d->real, path) != 0 : path_within(path, d->real)))
             return d;
     }
     return NULL;
@@ -400,9 +419,10 @@ static const struct named *hole_at(const struct files *f, const char *path, bool
 static bool grant(struct files *f, const char *path, const struct import_item *item, struct err *err)
 {
     if (f->grants++ >= GRANTS_MAX)
-        return err_set(err, ERR_LIMIT,
-                       "filesystem.denyRead: more than %d paths lie beside what it denies; deny a directory higher up",
-                       GRANTS_MAX);
+        return err_set(
+            err, ERR_LIMIT,
+            "filesystem.denyRead: more than %d paths lie beside what it denies; deny a directory higher up",
+            GRANTS_MAX);
     import_put(f->read, NULL, import_text(f->m, path, false, item));
     return true;
 }
@@ -457,7 +477,8 @@ static bool put_reads(struct files *f, struct err *err)
         if (n->glob || !n->real)
             continue;
         workspace_hidden &= !path_within(f->m->place->workspace, n->real);
-        if ((hole_at(f, n->real, false) || yards_own("/", n->real)) && !open_up(f, n->real, n->item, err))
+        if ((hole_at(f, n->real, false) || yards_own("/", n->real)) &&
+            !open_up(f, hole_at(f, n->real, true) ? n->real : n->path, n->item, err))
             return false;
     }
     return workspace_hidden || grant(f, ".", &dot, err);
@@ -472,7 +493,8 @@ static void hide_home(struct files *f, struct yaml_node *policy)
     bool any = false;
 
     for (size_t i = 0; hole && i < f->allow_read.n + f->allow_write.n; i++) {
-        const struct named *n = i < f->allow_read.n ? &f->allow_read.items[i] : &f->allow_write.items[i - f->allow_read.n];
+        const struct named *n =
+            i < f->allow_read.n ? &f->allow_read.items[i] : &f->allow_write.items[i - f->allow_read.n];
 
         if (!n->glob && n->real && path_within(home, n->real))
             hole = NULL;
@@ -492,7 +514,8 @@ static void hide_home(struct files *f, struct yaml_node *policy)
         any = true;
     }
     if (any) // git takes a configuration that it may not read for an error
-        import_put(import_at(policy, "env.set"), "GIT_CONFIG_GLOBAL", import_text(f->m, "/dev/null", false, hole->item));
+        import_put(import_at(policy, "env.set"), "GIT_CONFIG_GLOBAL",
+                   import_text(f->m, "/dev/null", false, hole->item));
 }
 
 // filesystem.disabled: no rule of files at all.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// sandbox-runtime lets through whatever host an entry of allowedDomains matches, at the entry's port or at any;
-// what of bawn's rules differs is put right here:
+// sandbox-runtime lets through whatever host an entry of allowedDomains matches, at the entry's port or at
+// any; what of bawn's rules differs is put right here:
 //
-//   - Of bawn's rules only those with the most specific host count, so each host gets the ports of all entries
+//   - Of bawn's rules only those with the most specific host count, so each host gets the ports of all
+//   entries
 //     that cover it.
-//   - "Any port" cannot be listened on: an entry without a port gets the usual ones and all that the settings name
+//   - "Any port" cannot be listened on: an entry without a port gets the usual ones and all that the settings
+//   name
 //     anywhere. The ports of web servers are read as HTTP or TLS, others are relayed unseen.
 //   - Allowed names may have private addresses there, and any that is itself allowed at that port.
 #include <ctype.h>
@@ -61,7 +63,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-// As sandbox-runtime accepts them: a name with a dot, localhost, *.name.tld, an address, an IPv6 one in brackets.
+// As sandbox-runtime accepts them: a name with a dot, localhost, *.name.tld, an address, an IPv6 one in
+// brackets.
 static bool well_formed(const char *host, bool deny, bool bracketed)
 {
     const char *name = !strncmp(host, "*.", 2) ? host + 2 : host;
@@ -285,8 +288,8 @@ static void put_allowed(struct importer *m, struct yaml_node *list, const struct
     }
 }
 
-static struct yaml_node *put_deny(struct importer *m, struct yaml_node *list, const char *host, const struct ports *p,
-                                  const struct import_item *item, const char *because)
+static struct yaml_node *put_deny(struct importer *m, struct yaml_node *list, const char *host,
+                                  const struct ports *p, const struct import_item *item, const char *because)
 {
     struct yaml_node *rule = import_put(list, NULL, import_map(m));
 
@@ -300,7 +303,8 @@ static struct yaml_node *put_deny(struct importer *m, struct yaml_node *list, co
     return rule;
 }
 
-static bool put_denied(struct importer *m, struct yaml_node *list, const struct entries *deny, struct err *err)
+static bool put_denied(struct importer *m, struct yaml_node *list, const struct entries *allow,
+                       const struct entries *deny, struct err *err)
 {
     for (size_t i = 0; i < deny->n; i++) {
         const struct entry *e = &deny->items[i];
@@ -317,6 +321,10 @@ static bool put_denied(struct importer *m, struct yaml_node *list, const struct 
         if (!address_check(m->arena, item->text, &range, &why))
             return import_error(item, err, why.msg);
         put_deny(m, list, range, NULL, item, NULL);
+        for (size_t k = 0; k < allow->n; k++)
+            if (allow->items[k].address && host_covers(range, allow->items[k].host))
+                import_note(m, "%s: %s lies in %s of network.deniedResolvedAddresses: it is refused here",
+                            import_where(m, allow->items[k].item), allow->items[k].host, range);
     }
     return true;
 }
@@ -325,8 +333,10 @@ static bool put_denied(struct importer *m, struct yaml_node *list, const struct 
 static void put_addresses(struct importer *m, struct yaml_node *network, struct yaml_node *denied,
                           const struct entries *allow)
 {
-    static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"};
-    static const struct import_item item = {.key = "sandbox-runtime lets allowed names have private addresses"};
+    static const char *const private[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+                                          "fc00::/7"};
+    static const struct import_item item = {.key =
+                                                "sandbox-runtime lets allowed names have private addresses"};
     struct yaml_node *list = import_seq(m, NULL);
     bool names = m->place->keep_network;
 
@@ -366,8 +376,8 @@ static void put_roots(struct importer *m, struct yaml_node *network)
 
 // --- variables ---
 
-// The field in which a service wants its token. Elsewhere sandbox-runtime would put it as well; here it stays a
-// placeholder.
+// The field in which a service wants its token. Elsewhere sandbox-runtime would put it as well; here it stays
+// a placeholder.
 static const char *header_of(const char *variable)
 {
     static const char *const known[][2] = {{"ANTHROPIC_API_KEY", "x-api-key"},
@@ -382,7 +392,8 @@ static const char *header_of(const char *variable)
     return "Authorization";
 }
 
-static bool put_secret(struct importer *m, struct yaml_node *secrets, size_t i, const struct entries *allow, struct err *err)
+static bool put_secret(struct importer *m, struct yaml_node *secrets, size_t i, const struct entries *allow,
+                       struct err *err)
 {
     const struct import_item *item = &m->rules.masked.items[i];
     struct yaml_node *secret = import_put(secrets, item->text, import_map(m)), *hosts;
@@ -401,13 +412,14 @@ static bool put_secret(struct importer *m, struct yaml_node *secrets, size_t i, 
     import_put(secret, "header", import_text(m, header_of(item->text), false, NULL));
     if (m->rules.masked_cleartext)
         import_put(secret, "cleartext", import_text(m, "true", true, NULL));
-    import_note(m, "%s: %s goes into the field %s of requests to its hosts, and nowhere else", import_where(m, item),
-                item->text, header_of(item->text));
+    import_note(m, "%s: %s goes into the field %s of requests to its hosts, and nowhere else",
+                import_where(m, item), item->text, header_of(item->text));
     return true;
 }
 
 // A variable that is masked and cannot be (no network to put it into) is not let in.
-static bool put_variables(struct importer *m, struct yaml_node *policy, const struct entries *allow, struct err *err)
+static bool put_variables(struct importer *m, struct yaml_node *policy, const struct entries *allow,
+                          struct err *err)
 {
     struct yaml_node *set = import_at(policy, "env.set"), *secrets = import_map(m);
     bool network = strcmp(import_at(policy, "network.mode")->text, "guarded") == 0 && allow->n;
@@ -417,7 +429,7 @@ static bool put_variables(struct importer *m, struct yaml_node *policy, const st
     for (size_t i = 0; i < m->rules.masked.n; i++) {
         const struct import_item *item = &m->rules.masked.items[i];
 
-        if (!m->place->eyes.variable(m->place->eyes.ctx, item->text))
+        if (!m->place->for_keeps && !m->place->eyes.variable(m->place->eyes.ctx, item->text))
             continue; // nothing to protect
         if (!network)
             import_put(set, item->text, import_text(m, "", false, item));
@@ -431,7 +443,8 @@ static bool put_variables(struct importer *m, struct yaml_node *policy, const st
 
 bool import_network(struct importer *m, struct yaml_node *policy, struct err *err)
 {
-    struct yaml_node *network = import_put(policy, "network", import_map(m)), *list = import_seq(m, NULL), *denied = import_seq(m, NULL);
+    struct yaml_node *network = import_put(policy, "network", import_map(m)), *list = import_seq(m, NULL),
+                     *denied = import_seq(m, NULL);
     struct entries allow = {0}, deny = {0}, pass = {0};
 
     if (!entries_parse(m, &m->rules.allow_hosts, false, &allow, err) ||
@@ -441,14 +454,15 @@ bool import_network(struct importer *m, struct yaml_node *policy, struct err *er
     if (m->rules.network_shut)
         allow.n = 0;
     put_allowed(m, list, &allow, &deny, &pass);
-    import_put(network, "mode", import_text(m, list->first || m->place->keep_network ? "guarded" : "off", true, NULL));
+    import_put(network, "mode",
+               import_text(m, list->first || m->place->keep_network ? "guarded" : "off", true, NULL));
     if (!put_variables(m, policy, &allow, err))
         return false;
     if (!list->first && !m->place->keep_network)
         return true;
     import_put(network, "ask", import_text(m, "false", true, NULL));
     import_put(network, "proxy_env", import_text(m, "true", true, NULL));
-    if (!put_denied(m, denied, &deny, err))
+    if (!put_denied(m, denied, &allow, &deny, err))
         return false;
     put_addresses(m, network, denied, &allow);
     put_roots(m, network);

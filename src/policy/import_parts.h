@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the translators of settings share: import_shape.c checks the settings' form, import_srt.c and
-// import_claude.c gather what they say into import_rules, import_files.c and import_hosts.c make policy of it.
+// import_claude.c gather what they say into import_rules, import_files.c and import_hosts.c make policy of
+// it.
 #ifndef BAWN_POLICY_IMPORT_PARTS_H
 #define BAWN_POLICY_IMPORT_PARTS_H
 
@@ -24,8 +25,8 @@ struct import_list {
 struct import_rules {
     struct import_list deny_read, allow_read, allow_write, deny_write;
     struct import_list allow_hosts, deny_hosts, deny_addresses, pass_tls, roots;
-    struct import_list masked; // variables whose value only the hosts see
-    struct import_list hidden; // variables that are not let in
+    struct import_list masked;                          // variables whose value only the hosts see
+    struct import_list hidden;                          // variables that are not let in
     struct import_list masked_hosts[IMPORT_MASKED_MAX]; // of `masked`, by index; n == 0: all of allow_hosts
     bool masked_cleartext;
     bool files_off;    // filesystem.disabled
@@ -61,13 +62,22 @@ struct yaml_node *import_text(struct importer *m, const char *text, bool plain,
                               const struct import_item *item);
 struct yaml_node *import_put(struct yaml_node *parent, const char *key, struct yaml_node *child);
 
-struct yaml_node *import_get(const struct yaml_node *map, const char *key);   // NULL when it is not there
-struct yaml_node *import_at(const struct yaml_node *root, const char *path);  // by dotted path
-bool import_true(const struct yaml_node *root, const char *path);             // is there and says true
+struct yaml_node *import_get(const struct yaml_node *map, const char *key);  // NULL when it is not there
+struct yaml_node *import_at(const struct yaml_node *root, const char *path); // by dotted path
+bool import_true(const struct yaml_node *root, const char *path);            // is there and says true
 
 // --- form ---
 
-enum shape_kind { SHAPE_TEXTS = 0, SHAPE_MAP, SHAPE_MAPS, SHAPE_DICT, SHAPE_BOOL, SHAPE_NUMBER, SHAPE_TEXT, SHAPE_ANY };
+enum shape_kind {
+    SHAPE_TEXTS = 0,
+    SHAPE_MAP,
+    SHAPE_MAPS,
+    SHAPE_DICT,
+    SHAPE_BOOL,
+    SHAPE_NUMBER,
+    SHAPE_TEXT,
+    SHAPE_ANY
+};
 enum shape_fate {
     FATE_TAKEN = 0, // translated
     FATE_NOTHING,   // says nothing about what is let through on Linux
@@ -86,7 +96,7 @@ struct shape {
 struct shapes {
     const struct shape *items;
     size_t n;
-    const char *root;    // a prefix of every path, "sandbox." or ""
+    const char *root;      // a prefix of every path, "sandbox." or ""
     bool unknown_is_wrong; // else a note
 };
 

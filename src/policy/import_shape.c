@@ -15,10 +15,10 @@ struct checker {
 
 static const char *form(enum shape_kind kind)
 {
-    static const char *const names[] = {[SHAPE_TEXTS] = "a list of texts",  [SHAPE_MAP] = "an object",
-                                        [SHAPE_MAPS] = "a list of objects", [SHAPE_DICT] = "an object",
-                                        [SHAPE_BOOL] = "true or false",     [SHAPE_NUMBER] = "a number",
-                                        [SHAPE_TEXT] = "a text",            [SHAPE_ANY] = "anything"};
+    static const char *const names[] = {
+        [SHAPE_TEXTS] = "a list of texts", [SHAPE_MAP] = "an object",      [SHAPE_MAPS] = "a list of objects",
+        [SHAPE_DICT] = "an object",        [SHAPE_BOOL] = "true or false", [SHAPE_NUMBER] = "a number",
+        [SHAPE_TEXT] = "a text",           [SHAPE_ANY] = "anything"};
 
     return names[kind];
 }
@@ -44,7 +44,8 @@ static bool fits(const struct yaml_node *n, enum shape_kind kind)
     case SHAPE_BOOL:
         return n->kind == YAML_SCALAR && n->plain && (!strcmp(n->text, "true") || !strcmp(n->text, "false"));
     case SHAPE_NUMBER:
-        return n->kind == YAML_SCALAR && n->plain && (n->text[0] == '-' || (n->text[0] >= '0' && n->text[0] <= '9'));
+        return n->kind == YAML_SCALAR && n->plain &&
+               (n->text[0] == '-' || (n->text[0] >= '0' && n->text[0] <= '9'));
     case SHAPE_TEXT:
         return n->kind == YAML_SCALAR && !n->plain;
     default:
@@ -80,7 +81,8 @@ static bool fail(const struct checker *c, int line, int column, struct err *err,
 // Names beside it in the table, as words.
 static char *siblings(const struct checker *c, const char *path)
 {
-    size_t root = strlen(c->shapes->root), parent = (size_t)(strrchr(path, '.') ? strrchr(path, '.') + 1 - path : 0);
+    size_t root = strlen(c->shapes->root),
+           parent = (size_t)(strrchr(path, '.') ? strrchr(path, '.') + 1 - path : 0);
     AUTO_BUF struct buf words = {0};
 
     buf_init(&words, 1 << 16);
@@ -96,7 +98,8 @@ static char *siblings(const struct checker *c, const char *path)
 
 static bool unknown(const struct checker *c, const struct yaml_node *n, struct err *err)
 {
-    AUTO_FREE char *path = xstrndup(c->path.ptr, c->path.len), *words = siblings(c, path), *near = words_nearest(words, n->key);
+    AUTO_FREE char *path = xstrndup(c->path.ptr, c->path.len), *words = siblings(c, path),
+                   *near = words_nearest(words, n->key);
     AUTO_FREE char *what = NULL;
 
     if (!c->shapes->unknown_is_wrong) {
@@ -121,8 +124,8 @@ static bool check_value(struct checker *c, const struct shape *s, const struct y
     }
     if (s->fate == FATE_REFUSED && says(n) && c->m->place->for_keeps) {
         c->m->rules.network_shut = true;
-        import_note(c->m, "%.*s (line %d) has no equal, so no host is let through: %s", (int)c->path.len, c->path.ptr,
-                    n->line, s->why);
+        import_note(c->m, "%.*s (line %d) has no equal, so no host is let through: %s", (int)c->path.len,
+                    c->path.ptr, n->line, s->why);
     } else if (s->fate == FATE_REFUSED && says(n)) {
         what = xasprintf("has no equal in bawn; %s", s->why);
         return fail(c, n->line, n->column, err, what);

@@ -6,7 +6,7 @@
 
 #define MACOS FATE_NOTHING
 #define PROXY_GONE                                                                                           \
-    "the gate connects itself and cannot send what it lets through to another proxy, which may filter; "   \
+    "the gate connects itself and cannot send what it lets through to another proxy, which may filter; "     \
     "remove the key to be filtered by the lists alone"
 
 static const struct shape srt_shapes[] = {
@@ -18,11 +18,14 @@ static const struct shape srt_shapes[] = {
     {"network.deniedResolvedAddresses", SHAPE_TEXTS, FATE_TAKEN, false, NULL},
     {"network.strictAllowlist", SHAPE_BOOL, FATE_NOTHING, false, NULL}, // nobody is asked
     {"network.allowUnixSockets", SHAPE_TEXTS, FATE_NOTED, false,
-     "has no effect on Linux, as in sandbox-runtime; network.sockets of a bawn.yaml lets a socket in by its path"},
+     "has no effect on Linux, as in sandbox-runtime; network.sockets of a bawn.yaml lets a socket in by its "
+     "path"},
     {"network.allowAllUnixSockets", SHAPE_BOOL, FATE_NOTED, false,
-     "has no equal; programs inside have sockets among themselves, and network.sockets of a bawn.yaml lets one "
+     "has no equal; programs inside have sockets among themselves, and network.sockets of a bawn.yaml lets "
+     "one "
      "of this machine in by its path"},
-    {"network.allowLocalBinding", SHAPE_BOOL, FATE_NOTHING, false, NULL}, // the loopback inside is the run's own
+    {"network.allowLocalBinding", SHAPE_BOOL, FATE_NOTHING, false,
+     NULL}, // the loopback inside is the run's own
     {"network.allowMachLookup", SHAPE_TEXTS, MACOS, false, NULL},
     {"network.httpProxyPort", SHAPE_NUMBER, FATE_REFUSED, false, PROXY_GONE},
     {"network.socksProxyPort", SHAPE_NUMBER, FATE_REFUSED, false, PROXY_GONE},
@@ -43,7 +46,8 @@ static const struct shape srt_shapes[] = {
     {"filesystem.allowWrite", SHAPE_TEXTS, FATE_TAKEN, true, NULL},
     {"filesystem.denyWrite", SHAPE_TEXTS, FATE_TAKEN, true, NULL},
     {"filesystem.allowGitConfig", SHAPE_BOOL, FATE_NOTED, false,
-     ".git/config stays protected, since it can make git run programs; leave @hooks out of files.protect in a "
+     ".git/config stays protected, since it can make git run programs; leave @hooks out of files.protect in "
+     "a "
      "bawn.yaml to change that"},
     {"credentials", SHAPE_DICT, FATE_TAKEN, false, NULL}, // import_credentials.c
     {"ignoreViolations", SHAPE_DICT, FATE_NOTED, false, "all refusals are listed; it changes none of them"},
@@ -68,8 +72,9 @@ static const struct shapes srt_form = {srt_shapes, ARRAY_LEN(srt_shapes), "", tr
 // The environment is taken over whole, as there.
 static void put_environment(struct importer *m, struct yaml_node *policy, const struct yaml_node *safe)
 {
-    static const struct import_item all = {.key = "sandbox-runtime passes every variable; name those that are needed"},
-                                    same = {.key = "as in sandbox-runtime"}, git = {.key = "git.safeDirectories"};
+    static const struct import_item
+        all = {.key = "sandbox-runtime passes every variable; name those that are needed"},
+        same = {.key = "as in sandbox-runtime"}, git = {.key = "git.safeDirectories"};
     struct yaml_node *env = import_put(policy, "env", import_map(m)), *set;
     size_t n = 0;
 
@@ -78,8 +83,10 @@ static void put_environment(struct importer *m, struct yaml_node *policy, const 
     import_put(set, "SANDBOX_RUNTIME", import_text(m, "1", false, &same));
     import_put(set, "TMPDIR", import_text(m, "/tmp", false, &same));
     for (const struct yaml_node *c = safe ? safe->first : NULL; c; c = c->next, n++) {
-        import_put(set, arena_printf(m->arena, "GIT_CONFIG_KEY_%zu", n), import_text(m, "safe.directory", false, &git));
-        import_put(set, arena_printf(m->arena, "GIT_CONFIG_VALUE_%zu", n), import_text(m, c->text, false, &git));
+        import_put(set, arena_printf(m->arena, "GIT_CONFIG_KEY_%zu", n),
+                   import_text(m, "safe.directory", false, &git));
+        import_put(set, arena_printf(m->arena, "GIT_CONFIG_VALUE_%zu", n),
+                   import_text(m, c->text, false, &git));
     }
     if (n)
         import_put(set, "GIT_CONFIG_COUNT", import_text(m, arena_printf(m->arena, "%zu", n), false, &git));

@@ -25,7 +25,8 @@ void import_add(struct importer *m, struct import_list *list, const struct impor
     list->items[list->n++] = *item;
 }
 
-void import_add_all(struct importer *m, struct import_list *list, const struct yaml_node *node, const char *key)
+void import_add_all(struct importer *m, struct import_list *list, const struct yaml_node *node,
+                    const char *key)
 {
     for (const struct yaml_node *c = node ? node->first : NULL; c; c = c->next)
         import_add(m, list, &(struct import_item){.text = c->text, .key = key, .at = c});
@@ -52,8 +53,8 @@ const char *import_where(struct importer *m, const struct import_item *item)
 bool import_error(const struct import_item *item, struct err *err, const char *what)
 {
     if (item->at)
-        return err_set(err, ERR_INPUT, "%d:%d: %s: \"%.200s\": %s", item->at->line, item->at->column, item->key,
-                       item->text, what);
+        return err_set(err, ERR_INPUT, "%d:%d: %s: \"%.200s\": %s", item->at->line, item->at->column,
+                       item->key, item->text, what);
     return err_set(err, ERR_INPUT, "%s: \"%.200s\": %s", item->key, item->text, what);
 }
 
@@ -81,7 +82,8 @@ struct yaml_node *import_seq(struct importer *m, const struct import_item *item)
     return node_new(m, YAML_LIST, item);
 }
 
-struct yaml_node *import_text(struct importer *m, const char *text, bool plain, const struct import_item *item)
+struct yaml_node *import_text(struct importer *m, const char *text, bool plain,
+                              const struct import_item *item)
 {
     struct yaml_node *n = node_new(m, YAML_SCALAR, item);
 
@@ -163,11 +165,12 @@ bool import_read(struct arena *arena, const char *text, size_t n, struct yaml_no
     for (size_t i = 0; i < ARRAY_LEN(claudes); i++)
         claude |= import_get(root, claudes[i]) != NULL;
     if (srt == claude)
-        return err_set(err, ERR_INPUT,
-                       "%d:%d: %s: sandbox-runtime's settings have network and filesystem, Claude Code's have "
-                       "permissions or sandbox",
-                       root->line, root->column,
-                       srt ? "cannot tell whose settings these are" : "these are no settings known here");
+        return err_set(
+            err, ERR_INPUT,
+            "%d:%d: %s: sandbox-runtime's settings have network and filesystem, Claude Code's have "
+            "permissions or sandbox",
+            root->line, root->column,
+            srt ? "cannot tell whose settings these are" : "these are no settings known here");
     *ret_settings = root;
     *ret_source = srt ? IMPORT_SRT : IMPORT_CLAUDE;
     return true;

@@ -2,9 +2,11 @@
 """Settings as sandbox-runtime and Claude Code publish them, under sandbox-runtime and under our `srt`: the same forty
 operations and more, and the same of them land. Where ours is stricter the table says why."""
 import os
+import socket
 import subprocess
+import threading
 
-from srt_peer import Operation as Op, gone, holds, run_all, shown, side_by_side, there
+from srt_peer import Operation as Op, gone, holds, ours, peer, shown, side_by_side, there
 from stage import ADDRESS, Stage
 from yard import check, need, test
 
@@ -87,6 +89,8 @@ def operations(yard, stage, tmp):
         Op("a Host field of another host", fetch("http://%s/front" % CODE, "-H 'Host: %s'" % EVIL), shown("GET /front")),
         Op("an allowed host, without a proxy", fetch("http://%s/bare" % CODE, "--noproxy '*'"), shown("GET /bare")),
         Op("a socket of this machine", SOCKET % (yard.root + "/host.sock"), shown("HELLO")),
+        Op("a socket that appears during the run", "touch want-socket; for i in $(seq 20); do test -e late.sock && break; sleep 0.1; done; " +
+           SOCKET % "late.sock", shown("HELLO")),
         Op("the run's own loopback", LOCAL, shown("LOCAL")),
     ]
 
@@ -101,6 +105,7 @@ STRICTER = {
     "write to /tmp of the machine": "/tmp is a private one",
 }
 OTHER = {
+    "a socket that appears during the run": "SECURITY.md: covered are those that are there at the start; sandbox-runtime lets no socket be made",
     "an allowed host, without a proxy": "the gate needs no proxy settings; the host is an allowed one",
 }
 
@@ -139,45 +144,57 @@ def compare(yard, settings, denied=(), **stricter):
             if os.path.exists(tmp):
                 os.unlink(tmp)
 
-        with HostSocket(yard.root + "/host.sock"):
+        with HostSockets(yard):
             try:
                 theirs, mine, table = side_by_side(yard, settings, ops, setup, dict(STRICTER, **stricter), OTHER, timeout=100)
             finally:
                 if os.path.exists(tmp):
                     os.unlink(tmp)
-    print(table)
     check(len(ops) >= 40, "fewer than forty operations")
     for name in denied:
         check(not theirs[name] and not mine[name], "%s is let through\n%s" % (name, table))
     check(sum(mine.values()) >= 15, "hardly anything works\n%s" % table)
 
 
-class HostSocket:
-    """A service of this machine that says HELLO."""
+class HostSockets:
+    """A service of this machine that says HELLO; another is made in the workspace when the run wants one."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, yard):
+        self.yard, self.servers, self.done = yard, [], threading.Event()
 
-    def __enter__(self):
-        import socket
-        import threading
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.bind(self.path)
-        self.server.listen(8)
+    def serve(self, path):
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(path)
+        server.listen(8)
+        self.servers.append(server)
 
-        def serve():
+        def answer():
             while True:
                 try:
-                    c = self.server.accept()[0]
+                    c = server.accept()[0]
                 except OSError:
                     return
                 c.sendall(b"HELLO")
                 c.close()
-        threading.Thread(target=serve, daemon=True).start()
+        threading.Thread(target=answer, daemon=True).start()
+
+    def watch(self):
+        late = self.yard.path("late.sock")
+        while not self.done.wait(0.05):
+            if self.yard.exists("want-socket") and not os.path.exists(late):
+                self.serve(late)
+
+    def __enter__(self):
+        self.serve(self.yard.root + "/host.sock")
+        self.watcher = threading.Thread(target=self.watch)
+        self.watcher.start()
 
     def __exit__(self, *_):
-        self.server.close()
-        os.unlink(self.path)
+        self.done.set()
+        self.watcher.join()
+        for s in self.servers:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
 
 
 def network(allowed=(), denied=(), **more):
@@ -238,3 +255,14 @@ def nothing_but_reading(yard):
     """The defaults: no network, no writes."""
     compare(yard, {"network": network(), "filesystem": files()},
             ["a new file in the project", "write to /tmp of the machine", "remove a file", "an allowed host"])
+
+
+@test(timeout=120)
+def exit_status_and_words_are_the_same(yard):
+    yard.write("README", "text")
+    yard.write("settings.json", '{"network": {"allowedDomains": [], "deniedDomains": []},'
+                                ' "filesystem": {"denyRead": [], "allowWrite": [], "denyWrite": []}}')
+    for args in (("-c", "exit 7"), ("exit", "3"), ("echo", "a  b", "$HOME", "*", "it's", '"q"', ""), ("nonesuch",), ("./README",), ("-c", "kill -9 $$"),
+                 ("-c", "kill -TERM $$"), ("FOO=1", "printenv", "FOO"), ("--", "echo", "x"), ("-c", "cat", "ignored"), ()):
+        theirs, mine = (yard.call([program, "-s", "settings.json", *args], stdin="input\n") for program in (peer(), ours(yard)))
+        check((theirs.rc, theirs.out) == (mine.rc, mine.out), "not the same under theirs: %s" % theirs, mine)
