@@ -34,7 +34,6 @@ void import_add_all(struct importer *m, struct import_list *list, const struct y
 
 void import_note(struct importer *m, const char *fmt, ...)
 {
-    AUTO_BUF struct buf text = {0};
     char part[2048];
     va_list ap;
 
@@ -190,8 +189,7 @@ static void end_line(struct writer *w, const struct yaml_node *n)
 
     if (why) {
         buf_addf(w->out, "%*s  # ", used < COMMENT_COLUMN ? (int)(COMMENT_COLUMN - used) : 0, "");
-        for (const char *p = why; *p; p++)
-            buf_addc(w->out, (unsigned char)*p < 0x20 ? '?' : *p);
+        value_comment(w->out, why, strlen(why));
     }
     buf_addc(w->out, '\n');
     w->line = w->out->len;
@@ -273,8 +271,7 @@ static void put_note(struct buf *out, const char *text)
             column = 4;
         }
         buf_addc(out, ' ');
-        for (size_t i = 0; i < n; i++)
-            buf_addc(out, (unsigned char)text[i] < 0x20 ? '?' : text[i]);
+        value_comment(out, text, n);
         column += n + 1;
         text += n;
         text += strspn(text, " ");
@@ -288,8 +285,7 @@ void import_write(const struct imported *m, const char *file, struct buf *ret)
 
     buf_addf(ret, "# Made by `bawn policy import` from %s of ",
              m->source == IMPORT_SRT ? "the sandbox-runtime settings" : "the settings of Claude Code");
-    for (const char *p = file; *p; p++)
-        buf_addc(ret, (unsigned char)*p < 0x20 ? '?' : *p);
+    value_comment(ret, file, strlen(file));
     buf_adds(ret, ".\n");
     if (m->notes.n)
         buf_adds(ret, "# What has no equal, or is stricter here:\n");

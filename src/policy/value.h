@@ -41,6 +41,8 @@ char *origin_text(const struct origin *from);
 
 // As a quoted YAML text (UTF-8); what is not printable ASCII by its code point.
 void value_quote(struct buf *out, const char *text);
+// Into a comment, which a name must not end: YAML knows more line breaks than ASCII does.
+void value_comment(struct buf *out, const char *text, size_t n);
 
 // Puts `from` over `onto` (both maps of the same kind): maps merge by key, lists and scalars replace, "key+"
 // appends.

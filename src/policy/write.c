@@ -60,6 +60,12 @@ void value_quote(struct buf *out, const char *text)
     buf_addc(out, '"');
 }
 
+void value_comment(struct buf *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_addc(out, text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?');
+}
+
 static void put_text(struct writer *w, const struct value *v)
 {
     if (bare(v))
@@ -75,8 +81,7 @@ static void end_line(struct writer *w, const struct value *v)
         size_t used = w->out->len - w->line;
 
         buf_addf(w->out, "%*s  # ", used < COMMENT_COLUMN ? (int)(COMMENT_COLUMN - used) : 0, "");
-        for (const char *p = where; *p; p++) // a line break in a file's name must not end the comment
-            buf_addc(w->out, (unsigned char)*p < 0x20 ? '?' : *p);
+        value_comment(w->out, where, strlen(where));
     }
     buf_addc(w->out, '\n');
     w->line = w->out->len;
