@@ -12,8 +12,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct read_source source = {
-    .layer = LAYER_FILE, .file = "settings.json", .dir = "/home/u/w", .workspace = "/home/u/w", .home = "/home/u"};
+static const struct read_source source = {.layer = LAYER_FILE,
+                                          .file = "settings.json",
+                                          .dir = "/home/u/w",
+                                          .workspace = "/home/u/w",
+                                          .home = "/home/u"};
 
 // A machine on which the length of a path says whether it is there.
 static enum import_kind kind(void *ctx, const char *path)
@@ -59,7 +62,8 @@ static bool allows(const struct yaml_node *settings)
 {
     for (const struct yaml_node *c = settings->first; c; c = c->next)
         for (const struct yaml_node *k = c->first; k; k = k->next)
-            if (!k->key || !strcmp(k->key, "allow") || !strcmp(k->key, "network") || (!strcmp(k->key, "allowedDomains") && k->first))
+            if (!k->key || !strcmp(k->key, "allow") || !strcmp(k->key, "network") ||
+                (!strcmp(k->key, "allowedDomains") && k->first))
                 return true;
     return false;
 }
@@ -77,7 +81,9 @@ static void check(struct arena *arena, const struct yaml_node *settings, const s
     import_write(made, "settings.json", &text);
     // A text that the policy cannot hold is an error of either way, and of both.
     ok = read_tree(arena, &source, made->policy, &direct, NULL);
-    if (!yaml_parse(arena, text.ptr, text.len, &again, NULL) ? ok : ok != read_tree(arena, &source, again, &shown, NULL))
+    if (!yaml_parse(arena, text.ptr, text.len, &again, NULL)
+            ? ok
+            : ok != read_tree(arena, &source, again, &shown, NULL))
         abort();
     if (ok && !value_equal(direct, shown))
         abort();
@@ -86,7 +92,10 @@ static void check(struct arena *arena, const struct yaml_node *settings, const s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO_ARENA struct arena arena = {0};
-    struct import_place place = {.workspace = "/home/u/w", .home = "/home/u", .file = "/home/u/.claude/settings.json", .eyes = {NULL, kind, real, list, variable}};
+    struct import_place place = {.workspace = "/home/u/w",
+                                 .home = "/home/u",
+                                 .file = "/home/u/.claude/settings.json",
+                                 .eyes = {NULL, kind, real, list, variable}};
     struct yaml_node *settings = NULL;
     enum import_source from;
     struct imported made;

@@ -26,7 +26,9 @@ static void assert_place(const struct yaml_node *n, int line, int column)
 static void values_are_where_they_stand(void **state)
 {
     AUTO_ARENA struct arena a = {0};
-    const struct yaml_node *root = parse(&a, "{\n  \"a\": [1, \"x,]\\\"\", true],\n\t\"b\" : { },\n  \"c\":null}"), *b;
+    const struct yaml_node *root = parse(
+                               &a, "{\n  \"a\": [1, \"x,]\\\"\", true],\n\t\"b\" : { },\n  \"c\":null}"),
+                           *b;
 
     (void)state;
     assert_int_equal(root->kind, YAML_MAP);
@@ -53,7 +55,8 @@ static void values_are_where_they_stand(void **state)
 static void columns_count_characters_and_escapes_are_read(void **state)
 {
     AUTO_ARENA struct arena a = {0};
-    const struct yaml_node *root = parse(&a, "[\"\xc3\xa4\xe2\x82\xac\", \"\\u00e4\\ud83d\\ude00\\/\", {\"\\\"k\\\\\": -1.5e3}]");
+    const struct yaml_node *root =
+        parse(&a, "[\"\xc3\xa4\xe2\x82\xac\", \"\\u00e4\\ud83d\\ude00\\/\", {\"\\\"k\\\\\": -1.5e3}]");
 
     (void)state;
     assert_place(root->first, 1, 2);
@@ -68,8 +71,10 @@ static void what_is_not_json_is_an_error_with_its_place(void **state)
 {
     static const struct {
         const char *text, *start;
-    } bad[] = {{"", "1:1: "},         {"{\n \"a\": }", "2:"},           {"{\"a\": 1, \"a\": 2}", "1:"}, {"[1] x", "1:"}, {"\xef\xbb\xbf{}", "1:"},
-               {"[\"\\u0000\"]", "1:"}, {"[\"\xff\"]", "1:"}, {"[01]", "1:"},  {"{'a': 1}", "1:"},           {"[1,]", "1:"}};
+    } bad[] = {{"", "1:1: "},        {"{\n \"a\": }", "2:"},   {"{\"a\": 1, \"a\": 2}", "1:"},
+               {"[1] x", "1:"},      {"\xef\xbb\xbf{}", "1:"}, {"[\"\\u0000\"]", "1:"},
+               {"[\"\xff\"]", "1:"}, {"[01]", "1:"},           {"{'a': 1}", "1:"},
+               {"[1,]", "1:"}};
     AUTO_ARENA struct arena a = {0};
     char deep[200];
 

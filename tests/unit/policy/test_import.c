@@ -11,10 +11,27 @@
 static const struct {
     const char *path, *target;
 } machine[] = {
-    {"/", NULL},           {"/bin", "/usr/bin"}, {"/etc/", NULL},          {"/home/", NULL},      {"/home/other/", NULL},
-    {"/home/u/", NULL},    {"/home/u/.ssh/", NULL}, {"/home/u/data/", NULL}, {"/home/u/data/a/", NULL}, {"/home/u/data/b/", NULL},
-    {"/home/u/data/b/open/", NULL}, {"/home/u/in", "/home/u/data/a"}, {"/home/u/w/", NULL}, {"/home/u/w/secrets/", NULL},
-    {"/home/u/w/secrets/k", NULL}, {"/home/u/w/src/", NULL}, {"/home/u/.npm/_logs/", NULL}, {"/proc/", NULL}, {"/tmp/", NULL}, {"/usr/", NULL}, {"/usr/bin/", NULL},
+    {"/", NULL},
+    {"/bin", "/usr/bin"},
+    {"/etc/", NULL},
+    {"/home/", NULL},
+    {"/home/other/", NULL},
+    {"/home/u/", NULL},
+    {"/home/u/.ssh/", NULL},
+    {"/home/u/data/", NULL},
+    {"/home/u/data/a/", NULL},
+    {"/home/u/data/b/", NULL},
+    {"/home/u/data/b/open/", NULL},
+    {"/home/u/in", "/home/u/data/a"},
+    {"/home/u/w/", NULL},
+    {"/home/u/w/secrets/", NULL},
+    {"/home/u/w/secrets/k", NULL},
+    {"/home/u/w/src/", NULL},
+    {"/home/u/.npm/_logs/", NULL},
+    {"/proc/", NULL},
+    {"/tmp/", NULL},
+    {"/usr/", NULL},
+    {"/usr/bin/", NULL},
 };
 
 static const char *entry(const char *path)
@@ -97,8 +114,8 @@ static void end(struct job *j)
 
 #define NETWORK(allow, deny) "\"network\": {\"allowedDomains\": [" allow "], \"deniedDomains\": [" deny "]}"
 #define FILES(deny_read, allow_read, allow_write, deny_write)                                                \
-    "\"filesystem\": {\"denyRead\": [" deny_read "], \"allowRead\": [" allow_read "], \"allowWrite\": [" allow_write             \
-    "], \"denyWrite\": [" deny_write "]}"
+    "\"filesystem\": {\"denyRead\": [" deny_read "], \"allowRead\": [" allow_read                            \
+    "], \"allowWrite\": [" allow_write "], \"denyWrite\": [" deny_write "]}"
 #define NO_FILES FILES("", "", "", "")
 #define NO_NETWORK NETWORK("", "")
 
@@ -173,8 +190,11 @@ static void denials_without_anything_open_in_them_are_denials(void **state)
     struct job j;
 
     (void)state;
-    make(&j, "{" NO_NETWORK "," FILES("\"~/.ssh\", \"secrets/**\", \"certs/*.pem\", \"a**b\", \"**.key\", \"[!a]x\", \"@odd\", \"~odd\"", "", "\".\"", "\"kept/\"") "}");
-    ENTRIES(&j, "deny", "~/.ssh", "secrets", "certs/*.pem", "a*b", "a*/**/*b", "**/*.key", "?x", "./@odd", "./~odd");
+    make(&j, "{" NO_NETWORK "," FILES("\"~/.ssh\", \"secrets/**\", \"certs/*.pem\", \"a**b\", \"**.key\", "
+                                      "\"[!a]x\", \"@odd\", \"~odd\"",
+                                      "", "\".\"", "\"kept/\"") "}");
+    ENTRIES(&j, "deny", "~/.ssh", "secrets", "certs/*.pem", "a*b", "a*/**/*b", "**/*.key", "?x", "./@odd",
+            "./~odd");
     ENTRIES(&j, "read", "/", ".");
     ENTRIES(&j, "write", ".", "~/.npm/_logs", "@tmp");
     assert_text(&j, "- \"kept\"");
@@ -189,7 +209,8 @@ static void a_denial_with_something_open_in_it_is_a_hole(void **state)
     (void)state;
     make(&j, "{" NO_NETWORK "," FILES("\"~/data\"", "\"~/data/b/open\"", "", "") "}");
     // Not /proc and /tmp, which are the yard's own, nor the link that leads into the hole.
-    ENTRIES(&j, "read", "/bin", "/etc", "/home/other", "/home/u/.ssh", "/home/u/w", "/usr", "/home/u/data/b/open", ".");
+    ENTRIES(&j, "read", "/bin", "/etc", "/home/other", "/home/u/.ssh", "/home/u/w", "/usr",
+            "/home/u/data/b/open", ".");
     assert_text(&j, "deny: []");
     end(&j);
 }
@@ -225,7 +246,8 @@ static void writes_that_cannot_be_are_left_out_with_a_word(void **state)
     struct job j;
 
     (void)state;
-    make(&j, "{" NO_NETWORK "," FILES("\"/**/*.pem\"", "", "\"nowhere\", \"*.x\", \"/tmp\", \"/dev/null\", \"src/**\"", "") "}");
+    make(&j, "{" NO_NETWORK "," FILES("\"/**/*.pem\"", "",
+                                      "\"nowhere\", \"*.x\", \"/tmp\", \"/dev/null\", \"src/**\"", "") "}");
     ENTRIES(&j, "write", "src", "~/.npm/_logs", "@tmp");
     assert_text(&j, "deny: []");
     assert_note(&j, "nowhere");
@@ -240,7 +262,8 @@ static void no_rules_of_files_at_all(void **state)
     struct job j;
 
     (void)state;
-    make(&j, "{" NO_NETWORK ", \"filesystem\": {\"disabled\": true, \"denyRead\": [\"x\"], \"allowWrite\": [], \"denyWrite\": []}}");
+    make(&j, "{" NO_NETWORK ", \"filesystem\": {\"disabled\": true, \"denyRead\": [\"x\"], "
+             "\"allowWrite\": [], \"denyWrite\": []}}");
     ENTRIES(&j, "read", "/", ".");
     ENTRIES(&j, "write", "/", ".", "@tmp");
     assert_text(&j, "deny: []");
@@ -253,11 +276,16 @@ static void hosts_have_the_ports_of_all_entries_that_cover_them(void **state)
     struct job j;
 
     (void)state;
-    make(&j, "{" NETWORK("\"*.corp.org\", \"api.corp.org:5432\", \"one.org:9443\", \"One.org:22\"", "\"*:8080\", \"bad.corp.org:443\"") "," NO_FILES "}");
-    assert_text(&j, "- host: \"api.corp.org\"                        # network.allowedDomains, line 1\n      ports: [80, 443, 8443, 9443]\n      upgrade: true");
-    assert_text(&j, "- host: \"api.corp.org\"                        # network.allowedDomains, line 1\n      ports: [22, 5432]\n      protocol: tcp");
-    assert_text(&j, "- host: \"one.org\"                             # network.allowedDomains, line 1\n      ports: [9443]\n");
-    assert_text(&j, "- host: \"bad.corp.org\"                        # network.deniedDomains, line 1\n      ports: [443]\n");
+    make(&j, "{" NETWORK("\"*.corp.org\", \"api.corp.org:5432\", \"one.org:9443\", \"One.org:22\"",
+                         "\"*:8080\", \"bad.corp.org:443\"") "," NO_FILES "}");
+    assert_text(&j, "- host: \"api.corp.org\"                        # network.allowedDomains, line 1\n      "
+                    "ports: [80, 443, 8443, 9443]\n      upgrade: true");
+    assert_text(&j, "- host: \"api.corp.org\"                        # network.allowedDomains, line 1\n      "
+                    "ports: [22, 5432]\n      protocol: tcp");
+    assert_text(&j, "- host: \"one.org\"                             # network.allowedDomains, line 1\n      "
+                    "ports: [9443]\n");
+    assert_text(&j, "- host: \"bad.corp.org\"                        # network.deniedDomains, line 1\n      "
+                    "ports: [443]\n");
     end(&j);
 }
 
@@ -281,7 +309,8 @@ static void names_may_lead_to_listed_addresses_at_their_ports(void **state)
     (void)state;
     make(&j, "{" NETWORK("\"x.org\", \"127.0.0.1:3000\", \"[::1]\", \"localhost\"", "") "," NO_FILES "}");
     assert_text(&j, "- \"127.0.0.1\"");
-    assert_text(&j, "- host: \"127.0.0.1\"                           # network.allowedDomains, line 1\n      ports: [22, 80, 443, 8080, 8443]\n");
+    assert_text(&j, "- host: \"127.0.0.1\"                           # network.allowedDomains, line 1\n      "
+                    "ports: [22, 80, 443, 8080, 8443]\n");
     assert_text(&j, "- \"::1\"");
     assert_text(&j, "- \"10.0.0.0/8\"");
     assert_no_text(&j, "host: \"localhost\"");
@@ -291,9 +320,13 @@ static void names_may_lead_to_listed_addresses_at_their_ports(void **state)
 
 static void masked_variables_are_secrets_where_there_is_a_network(void **state)
 {
-    static const char creds[] = "\"credentials\": {\"envVars\": [{\"name\": \"SET\", \"mode\": \"mask\"}, {\"name\": \"UNSET\", \"mode\": \"mask\"}, {\"name\": \"NO\", \"mode\": \"deny\"}, {\"name\": "
-                                "\"PART\", \"mode\": \"mask\", \"extract\": \"(x)\"}], \"files\": [{\"path\": \"~/.ssh\", \"mode\": \"mask\"}]}";
-    AUTO_FREE char *with = xasprintf("{%s, %s, %s}", NETWORK("\"x.org\"", ""), NO_FILES, creds), *without = xasprintf("{%s, %s, %s}", NO_NETWORK, NO_FILES, creds);
+    static const char creds[] =
+        "\"credentials\": {\"envVars\": [{\"name\": \"SET\", \"mode\": \"mask\"}, {\"name\": \"UNSET\", "
+        "\"mode\": \"mask\"}, {\"name\": \"NO\", \"mode\": \"deny\"}, {\"name\": "
+        "\"PART\", \"mode\": \"mask\", \"extract\": \"(x)\"}], \"files\": [{\"path\": \"~/.ssh\", \"mode\": "
+        "\"mask\"}]}";
+    AUTO_FREE char *with = xasprintf("{%s, %s, %s}", NETWORK("\"x.org\"", ""), NO_FILES, creds),
+                   *without = xasprintf("{%s, %s, %s}", NO_NETWORK, NO_FILES, creds);
     struct job j;
 
     (void)state;
@@ -316,7 +349,8 @@ static void masked_variables_are_secrets_where_there_is_a_network(void **state)
 
 static void another_proxy_is_refused_and_shuts_what_is_kept(void **state)
 {
-    static const char text[] = "{\"network\": {\"allowedDomains\": [\"x.org\"], \"deniedDomains\": [],\n\"parentProxy\": {\"http\": \"http://p\"}}," NO_FILES "}";
+    static const char text[] = "{\"network\": {\"allowedDomains\": [\"x.org\"], \"deniedDomains\": "
+                               "[],\n\"parentProxy\": {\"http\": \"http://p\"}}," NO_FILES "}";
     struct job j;
 
     (void)state;
@@ -332,8 +366,10 @@ static void another_proxy_is_refused_and_shuts_what_is_kept(void **state)
 
 static void paths_of_permission_rules(void **state)
 {
-    static const char text[] = "{\"permissions\": {\"deny\": [\"Read(//etc)\", \"Read(~/x)\", \"Read(/y)\", \"Read(./z)\", \"Read(name)\", \"Read(a/b)\", \"Read(dir/)\"], \"defaultMode\": \"plan\"}, \"sandbox\": "
-                               "{\"enabled\": true, \"filesystem\": {\"denyRead\": [\"//abs\", \"/abs2\", \"./rel\"]}}}";
+    static const char text[] =
+        "{\"permissions\": {\"deny\": [\"Read(//etc)\", \"Read(~/x)\", \"Read(/y)\", \"Read(./z)\", "
+        "\"Read(name)\", \"Read(a/b)\", \"Read(dir/)\"], \"defaultMode\": \"plan\"}, \"sandbox\": "
+        "{\"enabled\": true, \"filesystem\": {\"denyRead\": [\"//abs\", \"/abs2\", \"./rel\"]}}}";
     struct job j;
 
     (void)state;
@@ -342,7 +378,8 @@ static void paths_of_permission_rules(void **state)
     ENTRIES(&j, "write", "~/.npm/_logs", "@tmp"); // plan
     end(&j);
     make_in(&j, text, (struct import_place){.file = "/home/u/.claude/settings.json"});
-    ENTRIES(&j, "deny", "/etc", "~/x", "/home/u/.claude/y", "z", "**/name", "a/b", "**/dir", "/abs", "/abs2", "/home/u/.claude/rel");
+    ENTRIES(&j, "deny", "/etc", "~/x", "/home/u/.claude/y", "z", "**/name", "a/b", "**/dir", "/abs", "/abs2",
+            "/home/u/.claude/rel");
     end(&j);
 }
 
@@ -362,7 +399,8 @@ static void credentials_of_claude_code_are_those_of_its_sandbox(void **state)
     struct job j;
 
     (void)state;
-    make(&j, "{\"sandbox\": {\"enabled\": true, \"credentials\": {\"files\": [{\"path\": \"~/.ssh\", \"mode\": \"deny\"}]}}}");
+    make(&j, "{\"sandbox\": {\"enabled\": true, \"credentials\": {\"files\": [{\"path\": \"~/.ssh\", "
+             "\"mode\": \"deny\"}]}}}");
     ENTRIES(&j, "deny", "~/.ssh");
     end(&j);
     make(&j, "{\"sandbox\": {\"credentials\": {\"fils\": []}}}");
