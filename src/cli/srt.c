@@ -168,13 +168,25 @@ static bool open_control(struct srt *s, struct err *err)
 static const char defaults[] = "{\"network\": {\"allowedDomains\": [], \"deniedDomains\": []},"
                                " \"filesystem\": {\"denyRead\": [], \"allowWrite\": [], \"denyWrite\": []}}";
 
+// A pipe is as good as a file, so this waits for what comes.
+static bool read_all(const char *path, struct buf *ret, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0 && errno == ENOENT)
+        return err_set(err, ERR_MISSING, "%s does not exist", path);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    return fd_read_all(fd, ret, err) || err_prefix(err, "%s", path);
+}
+
 // Sandbox-runtime's rule: only a file that nobody named may be missing, and none may be empty.
 static bool read_settings(struct srt *s, struct buf *ret, struct err *err)
 {
     AUTO_FREE char *usual = xasprintf("%s/.srt-settings.json", s->places.home), *cwd = getcwd(NULL, 0);
     AUTO_FREE char *path = path_normal(cwd ? cwd : "/", s->settings ? s->settings : usual);
 
-    if (!file_read(AT_FDCWD, path, ret, err)) {
+    if (!read_all(path, ret, err)) {
         if (!s->settings && err->kind == ERR_MISSING) {
             err_clear(err);
             return buf_adds(ret, defaults);

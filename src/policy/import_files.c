@@ -396,6 +396,21 @@ static bool put_denied(struct files *f, struct err *err)
     return true;
 }
 
+// A link where a run can write may have been put there by one: it must not open what it leads to.
+static void drop_links(struct files *f)
+{
+    for (size_t i = 0; i < f->allow_read.n; i++) {
+        struct named *n = &f->allow_read.items[i];
+
+        if (!n->real || !strcmp(n->real, n->path) ||
+            !(path_within(n->path, f->m->place->workspace) || in_writable(f, n->path)))
+            continue;
+        import_note(f->m, "%s: %s is or goes through a link, which re-opens nothing; name what it leads to",
+                    import_where(f->m, n->item), n->text);
+        n->real = NULL;
+    }
+}
+
 static void note_read_globs(struct files *f)
 {
     for (size_t i = 0; i < f->allow_read.n; i++)
@@ -549,6 +564,7 @@ bool import_files(struct importer *m, struct yaml_node *policy, struct err *err)
     f.allow_read = names(&f, &m->rules.allow_read);
     f.allow_write = names(&f, &m->rules.allow_write);
     choose_writes(&f);
+    drop_links(&f);
     note_read_globs(&f);
     if (!put_denied(&f, err) || !put_reads(&f, err) || !put_protected(&f, err))
         return false;

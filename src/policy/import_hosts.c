@@ -441,6 +441,19 @@ static bool put_variables(struct importer *m, struct yaml_node *policy, const st
     return true;
 }
 
+// sandbox-runtime takes these for a proxy to go through.
+static void note_proxies(struct importer *m)
+{
+    static const char *const names[] = {"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && !m->place->for_keeps; i++)
+        if (m->place->eyes.variable(m->place->eyes.ctx, names[i])) {
+            import_note(m, "%s is set: the gate does not go through that proxy, it connects itself",
+                        names[i]);
+            return;
+        }
+}
+
 bool import_network(struct importer *m, struct yaml_node *policy, struct err *err)
 {
     struct yaml_node *network = import_put(policy, "network", import_map(m)), *list = import_seq(m, NULL),
@@ -465,6 +478,7 @@ bool import_network(struct importer *m, struct yaml_node *policy, struct err *er
     if (!put_denied(m, denied, &allow, &deny, err))
         return false;
     put_addresses(m, network, denied, &allow);
+    note_proxies(m);
     put_roots(m, network);
     import_put(network, "allow", list);
     if (denied->first)

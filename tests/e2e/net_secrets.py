@@ -159,3 +159,15 @@ def query_and_body_by_rule(yard):
                      % API, "-p", policy(stage, body="token"), env=ENV)
         body = json.loads(stage.requests[-1]["body"])
         check(body["token"] == VALUE and body["comment"] != VALUE, "body: %s" % body, r)
+
+
+@test
+def a_variable_that_a_secret_comes_from_does_not_come_in_by_its_own_name(yard):
+    """However wide env.pass is, and also without a network to put the value into."""
+    for mode in ("guarded", "off"):
+        p = yard.root + "/policy.json"
+        with open(p, "w") as f:
+            json.dump({"version": 1, "network": {"mode": mode}, "env": {"pass": ["*"]},
+                       "secrets": {"OTHER_NAME": {"from": "env:API_TOKEN", "hosts": [API], "header": "Authorization"}}}, f)
+        r = yard.run("env; echo $PLAIN", "-p", p, env=dict(ENV, PLAIN="p-value"))
+        check(VALUE not in r.out and "p-value" in r.out, "network.mode %s: the value is inside" % mode, r)

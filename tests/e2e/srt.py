@@ -188,6 +188,21 @@ def a_denied_directory_with_something_open_in_it(yard):
 
 
 @test
+def a_link_that_an_earlier_run_made_opens_nothing(yard):
+    yard.write("~/data/secret", "SECRET")
+    s = settings(filesystem={"denyRead": ["~/data"], "allowRead": ["plan"], "allowWrite": ["."]})
+    check(srt(yard, s, "-c", "ln -s ~/data plan").rc == 0 and "SECRET" in yard.outside("cat plan/secret").out, "positive control")
+    r = srt(yard, s, "-c", "cat plan/secret ~/data/secret")
+    check("SECRET" not in r.out and "link" in r.err, "the link opened what is denied", r)
+
+
+@test
+def settings_may_come_from_a_pipe(yard):
+    r = yard.call(["bash", "-c", "%s -s <(echo '%s') -c 'echo ran; echo x > f'" % (ours(yard), json.dumps(NOTHING))])
+    check(r.out == "ran\n" and not yard.exists("f"), "settings by process substitution", r)
+
+
+@test
 def a_denied_home_is_empty_and_can_be_written(yard):
     yard.write("~/.gitconfig", "[user]\n\tname = NAME\n")
     s = settings(filesystem={"denyRead": ["~"], "allowRead": ["."], "allowWrite": ["."]})

@@ -26,6 +26,7 @@ static const struct {
     {"/home/u/w/", NULL},
     {"/home/u/w/secrets/", NULL},
     {"/home/u/w/secrets/k", NULL},
+    {"/home/u/w/link", "/home/u/data/a"},
     {"/home/u/w/src/", NULL},
     {"/home/u/.npm/_logs/", NULL},
     {"/proc/", NULL},
@@ -212,6 +213,18 @@ static void a_denial_with_something_open_in_it_is_a_hole(void **state)
     ENTRIES(&j, "read", "/bin", "/etc", "/home/other", "/home/u/.ssh", "/home/u/w", "/usr",
             "/home/u/data/b/open", ".");
     assert_text(&j, "deny: []");
+    end(&j);
+}
+
+static void a_link_of_the_workspace_opens_nothing(void **state)
+{
+    struct job j;
+
+    (void)state;
+    make(&j, "{" NO_NETWORK "," FILES("\"~/data\"", "\"link\"", "", "") "}");
+    ENTRIES(&j, "deny", "~/data");
+    ENTRIES(&j, "read", "/", ".");
+    assert_note(&j, "link is or goes through a link");
     end(&j);
 }
 
@@ -415,6 +428,7 @@ int main(void)
         cmocka_unit_test(the_defaults_read_all_and_write_nothing),
         cmocka_unit_test(denials_without_anything_open_in_them_are_denials),
         cmocka_unit_test(a_denial_with_something_open_in_it_is_a_hole),
+        cmocka_unit_test(a_link_of_the_workspace_opens_nothing),
         cmocka_unit_test(a_denied_home_is_a_private_one),
         cmocka_unit_test(what_both_name_is_open_and_what_lies_in_a_writable_directory_stays_denied),
         cmocka_unit_test(writes_that_cannot_be_are_left_out_with_a_word),
