@@ -141,6 +141,5 @@ static int verb_main(int argc, char **argv)
     return ok ? cli_done(0) : cli_fail(&err);
 }
 
-const struct verb verb_policy = {
-    "policy", "check|show [options] [FILE] | schema | import FILE",
-    "check or show the policy in force here, print its JSON Schema, or make one of settings", verb_main};
+const struct verb verb_policy = {"policy", "check|show [options] [FILE] | schema | import FILE",
+                                 "check, show or import a policy, or print its JSON Schema", verb_main};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings as sandbox-runtime and Claude Code publish them, under sandbox-runtime and under our `srt`: the same forty
 operations and more, and the same of them land. Where ours is stricter the table says why."""
+import json
 import os
 import socket
 import subprocess
@@ -130,7 +131,7 @@ def world(yard):
     return make
 
 
-def compare(yard, settings, denied=(), **stricter):
+def compare(yard, settings, denied=(), argv=None):
     """`denied`: operations that must fail under both, so that the table is known to bite."""
     need("curl", "git")
     tmp = "/tmp/bawn-srt-%d" % os.getpid()
@@ -146,7 +147,7 @@ def compare(yard, settings, denied=(), **stricter):
 
         with HostSockets(yard):
             try:
-                theirs, mine, table = side_by_side(yard, settings, ops, setup, dict(STRICTER, **stricter), OTHER, timeout=100)
+                theirs, mine, table = side_by_side(yard, settings, ops, setup, STRICTER, OTHER, argv, timeout=100)
             finally:
                 if os.path.exists(tmp):
                     os.unlink(tmp)
@@ -248,6 +249,24 @@ def globs_and_a_second_writable_directory(yard):
     """As Claude Code's documentation has them for its sandbox: a directory of the home for writing, credentials hidden."""
     compare(yard, {"network": network(["*." + CODE]), "filesystem": files(["~/.aws/credentials", "certs/*.pem", "secrets/**"], [".", "~/shared/**"], [])},
             ["read cloud credentials", "read a certificate by name", "read secrets/key", "an allowed host"])
+
+
+@test(timeout=240)
+def claude_codes_settings_for_keeps(yard):
+    """A policy imported from Claude Code's settings, beside what these mean for sandbox-runtime."""
+    def argv(yard):
+        yard.write("~/claude/.claude/settings.json", json.dumps({
+            "permissions": {"allow": ["Bash(npm run:*)", "WebFetch(domain:%s)" % CODE], "deny": ["Read(/%s/secrets/**)" % yard.workspace, "Edit(.env)"]},
+            "sandbox": {"enabled": True, "autoAllowBashIfSandboxed": True, "excludedCommands": ["docker"],
+                        "filesystem": {"allowWrite": ["~/shared"], "denyRead": ["~/.aws/credentials"]},
+                        "network": {"allowedDomains": ["*." + CODE, *LITERALS], "deniedDomains": [BAD]}}}))
+        out = yard.root + "/policy.yaml"
+        r = yard.bawn("policy", "import", yard.path("~/claude/.claude/settings.json"), "-o", out)
+        check(r.rc == 0, "policy import", r)
+        return [yard.binary, "run", "-q", "-p", out, "--"]
+
+    compare(yard, {"network": network([CODE, "*." + CODE], [BAD]), "filesystem": files(["~/.aws/credentials", "secrets"], [".", "~/shared"], [".env"])},
+            ["read secrets/key", "read cloud credentials", "append to .env", "write a file of the home", "a denied subdomain under a wildcard"], argv)
 
 
 @test(timeout=240)

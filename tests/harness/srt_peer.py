@@ -72,8 +72,8 @@ def run_all(yard, argv, operations, setup, **how):
     return {o.name: bool(o.landed(yard, parts[str(i)])) for i, o in enumerate(operations)}, r
 
 
-def side_by_side(yard, settings, operations, setup, stricter=(), other=(), **how):
-    """`stricter` {name: reason}: lands under theirs and must not under ours. `other`: the other way round, for what lets
+def side_by_side(yard, settings, operations, setup, stricter=(), other=(), argv=None, **how):
+    """`argv(yard)`: ours by another way than `srt`, called when the world is made. `stricter` {name: reason}: lands under theirs and must not under ours. `other`: the other way round, for what lets
     nothing through that the settings do not allow. All else must be the same."""
     their, our = peer(), ours(yard)
     path = yard.root + "/settings.json"
@@ -83,7 +83,7 @@ def side_by_side(yard, settings, operations, setup, stricter=(), other=(), **how
     failed = [name for name, landed in outside.items() if not landed]
     check(not failed, "positive control: these do not work even without a sandbox: %s" % ", ".join(failed), r)
     theirs, r1 = run_all(yard, [their, "--settings", path], operations, setup, **how)
-    mine, r2 = run_all(yard, [our, "--settings", path], operations, setup, **how)
+    mine, r2 = run_all(yard, argv(yard) if argv else [our, "--settings", path], operations, setup, **how)
     table = "\n".join("%-44s %-7s %-7s %s" % (o.name, "theirs" if theirs[o.name] else "-", "ours" if mine[o.name] else "-",
                                               dict(stricter).get(o.name) or dict(other).get(o.name) or "") for o in operations)
     wrong = []
