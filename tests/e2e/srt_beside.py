@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 
-from srt_peer import Operation as Op, gone, holds, ours, peer, shown, side_by_side, there
+from srt_peer import Operation as Op, call_peer, gone, holds, ours, shown, side_by_side, there
 from stage import ADDRESS, Stage
 from yard import check, need, test
 
@@ -283,5 +283,6 @@ def exit_status_and_words_are_the_same(yard):
                                 ' "filesystem": {"denyRead": [], "allowWrite": [], "denyWrite": []}}')
     for args in (("-c", "exit 7"), ("exit", "3"), ("echo", "a  b", "$HOME", "*", "it's", '"q"', ""), ("nonesuch",), ("./README",), ("-c", "kill -9 $$"),
                  ("-c", "kill -TERM $$"), ("FOO=1", "printenv", "FOO"), ("--", "echo", "x"), ("-c", "cat", "ignored"), ()):
-        theirs, mine = (yard.call([program, "-s", "settings.json", *args], stdin="input\n") for program in (peer(), ours(yard)))
+        theirs = call_peer(yard, ["-s", "settings.json", *args], stdin="input\n")
+        mine = yard.call([ours(yard), "-s", "settings.json", *args], stdin="input\n")
         check((theirs.rc, theirs.out) == (mine.rc, mine.out), "not the same under theirs: %s" % theirs, mine)

@@ -18,6 +18,13 @@ def peer():
     skip("needs @anthropic-ai/sandbox-runtime; `bench/start --install-peers` gets it")
 
 
+def call_peer(yard, argv, **how):
+    """With temporary files of its own, of which it leaves sockets behind."""
+    tmp = yard.root + "/peer"
+    os.makedirs(tmp, exist_ok=True)
+    return yard.call([peer(), *argv], env={"TMPDIR": tmp}, **how)
+
+
 def ours(yard):
     return os.path.join(os.path.dirname(yard.binary), "srt")
 
@@ -54,7 +61,7 @@ def gone(path):
     return lambda yard, _: not yard.exists(path)
 
 
-def run_all(yard, argv, operations, setup, **how):
+def run_all(yard, call, operations, setup, **how):
     """All operations in one run, in their order. Returns {name: landed}."""
     setup()
     script = yard.root + "/operations.sh"
@@ -62,7 +69,7 @@ def run_all(yard, argv, operations, setup, **how):
         for i, o in enumerate(operations):
             f.write("echo; echo @@%d\n(%s\n) </dev/null 2>/dev/null\n" % (i, o.line))
         f.write("echo; echo @@end\n")
-    r = yard.call([*argv, "bash", script], **how)
+    r = call(["bash", script], **how)
     parts = {}
     for part in r.out.split("\n@@")[1:]:
         number, _, text = part.partition("\n")
@@ -75,15 +82,16 @@ def run_all(yard, argv, operations, setup, **how):
 def side_by_side(yard, settings, operations, setup, stricter=(), other=(), argv=None, **how):
     """`argv(yard)`: ours by another way than `srt`, called when the world is made. `stricter` {name: reason}: lands under theirs and must not under ours. `other`: the other way round, for what lets
     nothing through that the settings do not allow. All else must be the same."""
-    their, our = peer(), ours(yard)
+    peer()  # a skip before anything is made
     path = yard.root + "/settings.json"
     with open(path, "w") as f:
         json.dump(settings, f, indent=2)
-    outside, r = run_all(yard, ["env"], operations, setup, **how)
+    outside, r = run_all(yard, yard.call, operations, setup, **how)
     failed = [name for name, landed in outside.items() if not landed]
     check(not failed, "positive control: these do not work even without a sandbox: %s" % ", ".join(failed), r)
-    theirs, r1 = run_all(yard, [their, "--settings", path], operations, setup, **how)
-    mine, r2 = run_all(yard, argv(yard) if argv else [our, "--settings", path], operations, setup, **how)
+    theirs, r1 = run_all(yard, lambda a, **k: call_peer(yard, ["--settings", path, *a], **k), operations, setup, **how)
+    mine, r2 = run_all(yard, lambda a, **k: yard.call([*(argv(yard) if argv else [ours(yard), "--settings", path]), *a], **k),
+                       operations, setup, **how)
     table = "\n".join("%-44s %-7s %-7s %s" % (o.name, "theirs" if theirs[o.name] else "-", "ours" if mine[o.name] else "-",
                                               dict(stricter).get(o.name) or dict(other).get(o.name) or "") for o in operations)
     wrong = []
