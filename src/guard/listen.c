@@ -59,15 +59,18 @@ static void on_refused(struct watch *w, uint32_t events)
     struct listener *l = w->ctx;
 
     (void)events;
-    refused_read(l->g, l->fd);
+    refused_read(l->g, l->fd, l->kind == GUARD_REFUSED_UDP4 || l->kind == GUARD_REFUSED_UDP6);
 }
 
 bool listener_add(struct guard *g, int kind, int fd, struct err *err)
 {
     static watch_fn *const handlers[] = {
-        [GUARD_TCP4] = on_connection,   [GUARD_TCP6] = on_connection,     [GUARD_DNS_UDP4] = on_datagram,
-        [GUARD_DNS_UDP6] = on_datagram, [GUARD_DNS_TCP4] = on_connection, [GUARD_DNS_TCP6] = on_connection,
-        [GUARD_PROXY] = on_connection,  [GUARD_REFUSED] = on_refused,
+        [GUARD_TCP4] = on_connection,      [GUARD_TCP6] = on_connection,
+        [GUARD_DNS_UDP4] = on_datagram,    [GUARD_DNS_UDP6] = on_datagram,
+        [GUARD_DNS_TCP4] = on_connection,  [GUARD_DNS_TCP6] = on_connection,
+        [GUARD_PROXY] = on_connection,     [GUARD_REFUSED_TCP4] = on_refused,
+        [GUARD_REFUSED_TCP6] = on_refused, [GUARD_REFUSED_UDP4] = on_refused,
+        [GUARD_REFUSED_UDP6] = on_refused,
     };
     struct listener *l;
 
