@@ -39,6 +39,11 @@ enum gate_kind {
     GATE_REFUSED_UDP6,
 };
 
+// A listener as it is told to others, beside its descriptor.
+struct gate_listener {
+    uint16_t kind, port;
+};
+
 struct gate_fd {
     uint16_t kind; // enum gate_kind
     uint16_t port; // host order; 53 for DNS, 0 for GATE_REFUSED_…
