@@ -24,6 +24,7 @@ struct listener {
 static void on_connection(struct watch *w, uint32_t events)
 {
     struct listener *l = w->ctx;
+    bool dns = l->kind == GUARD_DNS_TCP4 || l->kind == GUARD_DNS_TCP6;
 
     (void)events;
     for (int i = 0; i < ACCEPT_ROUND; i++) {
@@ -31,7 +32,10 @@ static void on_connection(struct watch *w, uint32_t events)
         socklen_t n = sizeof from;
         int fd;
 
-        if (l->kind != GUARD_DNS_TCP4 && l->kind != GUARD_DNS_TCP6 && !flows_make_room(l->g)) {
+        // Only the first is known to be there: none is ended for one that may not come.
+        if (!dns && i && flows_full(l->g))
+            return;
+        if (!dns && !flows_make_room(l->g)) {
             l->paused = true;
             watch_change(&l->watch, 0);
             return;
@@ -39,7 +43,7 @@ static void on_connection(struct watch *w, uint32_t events)
         fd = accept4(l->fd, (void *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return; // none left, or it went away before
-        if (l->kind == GUARD_DNS_TCP4 || l->kind == GUARD_DNS_TCP6)
+        if (dns)
             dnsserve_accept(l->g->dns, fd);
         else
             flow_accept(l->g, fd, &from, l->kind);
