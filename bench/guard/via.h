@@ -58,7 +58,8 @@ static struct via via_open(const char *host, const char *port)
         at = strrchr(copy, '@');
         if (at) {
             via_base64(copy, (size_t)(at - copy), coded);
-            snprintf(v.authorization, sizeof v.authorization, "Proxy-Authorization: Basic %.4000s\r\n", coded);
+            snprintf(v.authorization, sizeof v.authorization, "Proxy-Authorization: Basic %.4000s\r\n",
+                     coded);
         }
         host = at ? at + 1 : copy;
         colon = strchr(host, ':');
@@ -90,7 +91,8 @@ static int via_connect(const struct via *v)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (!v->tunnel)
         return fd;
-    n = snprintf(text, sizeof text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", v->to, v->to, v->authorization);
+    n = snprintf(text, sizeof text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", v->to, v->to,
+                 v->authorization);
     if (send(fd, text, (size_t)n, MSG_NOSIGNAL) != n)
         perror("send"), exit(1);
     do {
