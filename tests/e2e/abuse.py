@@ -82,6 +82,8 @@ def children(total, work):
         r, w = os.pipe()
         if os.fork() == 0:
             os.close(r)
+            for s in held:
+                s.close()  # the parent has it
             mine = work(min(each, total - n))
             os.write(w, struct.pack("i", len(mine)))
             os.close(w)
