@@ -5,7 +5,7 @@
 #   make demo                   a story of about half a minute: real work inside, real attacks refused
 #   make test                   unit, sandbox and end-to-end tests; last line: N passed, N failed, N skipped
 #   make install PREFIX=/usr/local [DESTDIR=]
-#   make bench                  start-up and steady figures against what else is installed
+#   make bench                  start, steady and network figures against what else is installed
 #   make fuzz [FUZZ_SECONDS=30]      every parser under libFuzzer (clang)
 #   make check                  format, layering, headers
 #   make tidy                   clang-tidy
@@ -41,6 +41,7 @@ install: all
 bench: all
 	bench/start --bawn $(BUILD)/bawn
 	bench/steady --bawn $(BUILD)/bawn
+	BUILD=$(abspath $(BUILD)) bench/guard/run
 
 fuzz:
 	@test -f $(BUILD)-fuzz/build.ninja || CC=clang CFLAGS=-fsanitize=fuzzer-no-link meson setup $(BUILD)-fuzz \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Load for the bench: keep-alive GETs over CONNS connections for SECONDS, one request in flight on each.
-// usage: load HOST PORT URI HOSTHEADER CONNS SECONDS
+// usage: load HOST PORT PATH CONNS SECONDS   (through a proxy: via.h)
 // Prints: requests/s, median and 99th percentile latency in microseconds, MB/s of answers.
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "via.h"
 
 struct conn {
     int fd;
@@ -38,7 +40,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static char scratch[262144], request[1024];
+static char scratch[262144], request[8192];
 static float *latency;
 static size_t nlatency, alloc_latency, bytes;
 
@@ -96,28 +98,27 @@ static void got(struct conn *c, const char *p, size_t n)
 
 int main(int argc, char **argv)
 {
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *ai;
-    int conns, ep = epoll_create1(0), on = 1;
+    int conns, ep = epoll_create1(0);
     double start, end;
     struct epoll_event ev[64];
+    struct via via;
 
-    if (argc < 7)
+    if (argc != 6)
         return 1;
-    conns = atoi(argv[5]);
+    via = via_open(argv[1], argv[2]);
+    conns = atoi(argv[4]);
     snprintf(request, sizeof request,
-             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load\r\nAccept: */*\r\n\r\n", argv[3], argv[4]);
-    if (getaddrinfo(argv[1], argv[2], &hints, &ai))
-        return fprintf(stderr, "load: %s does not resolve\n", argv[1]), 1;
+             "GET %s%s%s HTTP/1.1\r\nHost: %s\r\n%sUser-Agent: load\r\nAccept: */*\r\n\r\n",
+             via.forward ? "http://" : "", via.forward ? via.to : "", argv[3], via.to,
+             via.forward ? via.authorization : "");
+    close(via_connect(&via)); // the relay is up from here on
     start = now();
-    end = start + atof(argv[6]);
+    end = start + atof(argv[5]);
     for (int i = 0; i < conns; i++) {
         struct conn *c = calloc(1, sizeof *c);
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
 
-        c->fd = socket(AF_INET, SOCK_STREAM, 0);
-        if (connect(c->fd, ai->ai_addr, ai->ai_addrlen) < 0)
-            return perror("connect"), 1;
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        c->fd = via_connect(&via);
         epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
         ask(c);
     }
@@ -136,7 +137,7 @@ int main(int argc, char **argv)
     }
     end = now();
     qsort(latency, nlatency, sizeof *latency, compare);
-    printf("%8.0f req/s  median %6.1f us  p99 %7.1f us  %8.1f MB/s\n", (double)nlatency / (end - start),
+    printf("%10.2f req/s  median %6.1f us  p99 %7.1f us  %8.1f MB/s\n", (double)nlatency / (end - start),
            nlatency ? latency[nlatency / 2] * 1e6 : 0.0, nlatency ? latency[nlatency * 99 / 100] * 1e6 : 0.0,
            (double)bytes / (end - start) / 1e6);
     return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TLS for the bench: a server and a client, one blocking thread a connection.
 // usage: tlspair serve PORT CERT KEY          /N answers with N bytes
-//        tlspair load ADDRESS PORT NAME PATH CONNS SECONDS CA
+//        tlspair load NAME PORT PATH CONNS SECONDS CA   (through a proxy: via.h)
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -14,11 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "via.h"
+
 static SSL_CTX *ctx;
 static char block[65536];
 static char request[1024];
 static const char *name;
-static struct addrinfo *where;
+static struct via via;
 static double until;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static float *latency;
@@ -109,13 +111,10 @@ static void note(double took, size_t n)
 
 static void *load_one(void *arg)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    int fd = via_connect(&via);
     SSL *s = SSL_new(ctx);
 
     (void)arg;
-    if (connect(fd, where->ai_addr, where->ai_addrlen) < 0)
-        perror("connect"), exit(1);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     SSL_set_fd(s, fd);
     SSL_set_tlsext_host_name(s, name);
     SSL_set1_host(s, name);
@@ -163,26 +162,27 @@ static int compare(const void *a, const void *b)
 
 static int load(char **argv)
 {
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-    int conns = atoi(argv[6]);
+    int conns = atoi(argv[5]);
     pthread_t t[256];
     double start = now();
 
     ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    if (SSL_CTX_load_verify_locations(ctx, argv[8], NULL) != 1 ||
-        getaddrinfo(argv[2], argv[3], &hints, &where))
-        return fprintf(stderr, "tlspair: roots or name\n"), 1;
-    name = argv[4];
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%s\r\n\r\n", argv[5], name, argv[3]);
-    until = start + atof(argv[7]);
+    if (SSL_CTX_load_verify_locations(ctx, argv[7], NULL) != 1)
+        return fprintf(stderr, "tlspair: roots\n"), 1;
+    name = argv[2];
+    via = via_open(name, argv[3]);
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", argv[4], via.to);
+    close(via_connect(&via)); // the relay is up from here on
+    start = now();
+    until = start + atof(argv[6]);
     for (int i = 0; i < conns; i++)
         pthread_create(&t[i], NULL, load_one, NULL);
     for (int i = 0; i < conns; i++)
         pthread_join(t[i], NULL);
     start = now() - start;
     qsort(latency, nlatency, sizeof *latency, compare);
-    printf("%8.0f req/s  median %6.1f us  p99 %7.1f us  %8.1f MB/s\n", (double)nlatency / start,
+    printf("%10.2f req/s  median %6.1f us  p99 %7.1f us  %8.1f MB/s\n", (double)nlatency / start,
            latency[nlatency / 2] * 1e6, latency[nlatency * 99 / 100] * 1e6, (double)bytes / start / 1e6);
     return 0;
 }
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     memset(block, 'x', sizeof block);
     if (argc == 5 && strcmp(argv[1], "serve") == 0)
         return serve(argv);
-    if (argc == 9 && strcmp(argv[1], "load") == 0)
+    if (argc == 8 && strcmp(argv[1], "load") == 0)
         return load(argv);
     return 1;
 }

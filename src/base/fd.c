@@ -32,7 +32,8 @@ bool fd_write_all(int fd, const void *data, size_t n, struct err *err)
 bool fd_read_all(int fd, struct buf *ret, struct err *err)
 {
     for (;;) {
-        size_t room = ret->cap - ret->len, step = ret->len > READ_FIRST ? ret->len : READ_FIRST;
+        size_t room = ret->cap - ret->len, step = ret->len > READ_FIRST ? ret->len : READ_FIRST,
+               reserved = ret->alloc > ret->len ? ret->alloc - ret->len - 1 : 0;
         char *p;
         ssize_t r;
 
@@ -46,6 +47,8 @@ bool fd_read_all(int fd, struct buf *ret, struct err *err)
         }
         if (step > READ_MOST)
             step = READ_MOST;
+        if (step < reserved)
+            step = reserved;
         if (room > step)
             room = step;
         p = buf_reserve(ret, room);
@@ -70,8 +73,13 @@ bool file_read(int dirfd, const char *path, struct buf *ret, struct err *err)
             return err_set(err, ERR_MISSING, "%s: no such file", path);
         return err_sys(err, errno, "cannot open %s", path);
     }
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", path);
+    if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_INPUT, "%s is a directory, not a file", path);
+    // At once, rather than by doubling; the size is only a hint, for the file may grow.
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size < ret->cap - ret->len)
+        buf_reserve(ret, (size_t)st.st_size + 1);
     if (!fd_read_all(fd, ret, err))
         return err_prefix(err, "%s", path);
     return true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 // Sealed, so that what was checked cannot change; gone from memory when the guard has read it.
@@ -129,11 +131,10 @@ bool guard_wait_ready(struct guard_control *c, struct buf *ret_ca, struct err *e
     return buf_add(ret_ca, b.ptr, b.len) || err_set(err, ERR_LIMIT, "the run's certificate is too long");
 }
 
-bool guard_send_listener(struct guard_control *c, int kind, uint16_t port, int fd, struct err *err)
+bool guard_send_listeners(struct guard_control *c, const struct guard_listener *l, const int *fds, size_t n,
+                          struct err *err)
 {
-    struct guard_listener l = {.kind = (uint16_t)kind, .port = port};
-
-    return send_message(c, (struct guard_header){.type = GUARD_LISTENERS}, &l, sizeof l, &fd, 1, err);
+    return send_message(c, (struct guard_header){.type = GUARD_LISTENERS}, l, n * sizeof *l, fds, n, err);
 }
 
 bool guard_update(struct guard_control *c, const json_t *config, struct err *err)
@@ -206,18 +207,37 @@ bool guard_receive(struct guard_control *c, const struct guard_handler *h, struc
 
         if (n < 0 && errno == EAGAIN)
             return true;
-        if (n <= 0)
+        if (n <= 0) {
+            c->gone = true;
             return gone(err);
+        }
         if (!handle(c, h, &head, &b, err))
             return false;
     }
 }
 
+void guard_dismiss(struct guard_control *c)
+{
+    shutdown(c->fd, SHUT_WR); // end of file: it leaves by itself
+}
+
+void guard_finish(struct guard_control *c, const struct guard_handler *h)
+{
+    uint64_t end = clock_mono_ns() + GUARD_LEAVE_MS * UINT64_C(1000000), now;
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+    while ((now = clock_mono_ns()) < end && poll(&p, 1, (int)((end - now) / 1000000) + 1) != 0)
+        if ((p.revents & (POLLIN | POLLHUP)) && !guard_receive(c, h, NULL))
+            return;
+}
+
 void guard_stop(struct guard_control *c)
 {
     if (c->fd >= 0)
-        close(c->fd); // end of file: it leaves by itself
+        close(c->fd);
     c->fd = -1;
+    if (c->pid > 0 && !c->gone)
+        kill(c->pid, SIGKILL);
     while (c->pid > 0 && waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     c->pid = 0;

@@ -117,6 +117,11 @@ bool dns_names_get(struct dns_names *d, const char *name, struct address *ret_v4
     return true;
 }
 
+bool dns_names_room(const struct dns_names *d, const char *name)
+{
+    return d->n < d->max || *find_slot(d, name) != 0;
+}
+
 bool dns_names_synthetic(const struct address *a)
 {
     if (a->v6)

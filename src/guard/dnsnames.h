@@ -22,6 +22,8 @@ bool dns_names_get(struct dns_names *d, const char *name, struct address *ret_v4
 // The name behind a synthetic address (borrowed, for the run), or NULL.
 const char *dns_names_of(const struct dns_names *d, const struct address *a);
 bool dns_names_synthetic(const struct address *a); // lies in either range, given to a name or not
+// Whether the name has an address or can get one.
+bool dns_names_room(const struct dns_names *d, const char *name);
 size_t dns_names_count(const struct dns_names *d);
 
 // What becomes of a parsed query, given the verdict for its host (DENY for anything not a host): addresses

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -83,17 +84,17 @@ static bool recorded_lately(struct dnsserve *d, const char *name)
 }
 
 static void record_refused(struct dnsserve *d, const struct dns_query *q, const struct sockaddr_storage *from,
-                           const struct net_answer *a)
+                           const struct net_answer *a, bool full)
 {
     char text[ADDRESS_TEXT_SIZE], client[ADDRESS_TEXT_SIZE + 8];
     struct address address;
     uint16_t port;
     json_t *o;
 
-    // A flood of distinct names is still bounded by the rate of lines.
-    if (recorded_lately(d, q->host.text))
+    // A flood of distinct names is still bounded by the rate of lines; those beyond the bound share one.
+    if (recorded_lately(d, full ? "" : q->host.text))
         return;
-    if (!records_may_list(&d->g->records)) {
+    if (!full && !records_may_list(&d->g->records)) {
         records_leave_out(&d->g->records);
         return;
     }
@@ -116,14 +117,23 @@ static enum verdict judge(struct dnsserve *d, const struct dns_query *q, const s
     struct net_question question = {
         .stage = NET_STAGE_NAME, .host = &q->host, .watched = d->g->config.watched};
 
+    bool full;
+
     *ret = (struct net_answer){0};
     if (q->host.kind == HOST_NONE || q->reverse)
         return VERDICT_DENY;
     net_rules_ask(d->g->rules, &question, ret, NULL);
     if (ret->verdict == VERDICT_ASK && !d->g->config.reviewer)
         ret->verdict = VERDICT_DENY;
+    full = ret->verdict != VERDICT_DENY && !dns_names_room(d->g->names, q->host.text);
+    if (full) {
+        ret->verdict = VERDICT_DENY;
+        snprintf(ret->reason, sizeof ret->reason,
+                 "%u names have an address already, which is all there is room for", DNS_NAMES_MAX);
+        snprintf(ret->allow_with, sizeof ret->allow_with, "fewer different names in one run");
+    }
     if (ret->verdict == VERDICT_DENY)
-        record_refused(d, q, from, ret);
+        record_refused(d, q, from, ret, full);
     return ret->verdict;
 }
 

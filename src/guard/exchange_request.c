@@ -387,7 +387,7 @@ static void permitted(struct flow *f)
     }
     inject_body_kind(&x->places, x->secrets, f->tls == FLOW_TERMINATED, http1_field(&x->req, "content-type"));
     f->requests++;
-    flow_set_queue(f, NULL);
+    flow_set_queue(f, flow_busy(f));
     if (records_may_list(&f->g->records))
         record_request(f, "request", &x->answer);
     else

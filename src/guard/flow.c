@@ -19,6 +19,7 @@
 
 #define SPARE_DESCRIPTORS 320u // listeners, resolver, control
 #define LINGER_BYTES (1u << 20)
+#define CROWDED_NS UINT64_C(10000000000)
 
 static const char *const via_names[] = {"transparent", "endpoint", "proxy", "connect", "socks"};
 static const char *const tls_names[] = {"none", "passed", "terminated"};
@@ -45,14 +46,17 @@ void flow_set_queue(struct flow *f, struct flow_queue *q)
     if (old) {
         *(f->qprev ? &f->qprev->qnext : &old->oldest) = f->qnext;
         *(f->qnext ? &f->qnext->qprev : &old->newest) = f->qprev;
+        old->n--;
     }
     f->queue = q;
     f->qnext = f->qprev = NULL;
     if (!q)
         return;
+    f->since = clock_mono_ns();
     f->qprev = q->newest;
     *(q->newest ? &q->newest->qnext : &q->oldest) = f;
     q->newest = f;
+    q->n++;
 }
 
 struct flow_queue *flow_young(struct flow *f)
@@ -63,6 +67,11 @@ struct flow_queue *flow_young(struct flow *f)
 struct flow_queue *flow_idle(struct flow *f)
 {
     return &f->g->flows.idle;
+}
+
+struct flow_queue *flow_busy(struct flow *f)
+{
+    return &f->g->flows.busy;
 }
 
 static void free_parts(struct flow *f)
@@ -149,23 +158,64 @@ void flow_abort(struct flow *f)
     flow_stop(f, true);
 }
 
+// A flood is one line, then one every CROWDED_NS and one at the end.
+static void record_crowded(struct guard *g, bool last)
+{
+    struct flows *s = &g->flows;
+    uint64_t now = clock_mono_ns();
+    char reason[256];
+    json_t *o;
+
+    if (!s->crowded.count || (!last && s->crowded.when && now - s->crowded.when < CROWDED_NS))
+        return;
+    snprintf(reason, sizeof reason,
+             "%zu connections are open at once, which is all there is room for: one that had not said "
+             "what it wants, or the one without progress for longest, was ended for the next",
+             s->max);
+    o = record_new("crowded");
+    record_text(o, "verdict", "deny");
+    record_text(o, "host", "too many connections at once");
+    record_text(o, "rule", "bound of the guard");
+    record_text(o, "reason", reason);
+    record_text(o, "allow_with", "fewer connections at once, or a higher limit on open files (ulimit -Hn)");
+    record_number(o, "count", s->crowded.count);
+    record_send(&g->records, o);
+    s->crowded.when = now;
+    s->crowded.count = 0;
+}
+
 void flows_deinit(struct guard *g)
 {
+    record_crowded(g, true);
     while (g->flows.all)
         flow_stop(g->flows.all, true);
     timer_del(&g->flows.reaper);
     reap(&(struct timer){.ctx = &g->flows});
 }
 
+bool flows_full(const struct guard *g)
+{
+    return g->flows.n >= g->flows.max;
+}
+
 bool flows_make_room(struct guard *g)
 {
     struct flows *s = &g->flows;
+    struct flow *idle = s->idle.oldest, *busy = s->busy.oldest;
 
-    if (s->n >= s->max && s->young.oldest)
+    if (!flows_full(g))
+        return true;
+    if (s->young.n > s->max / 2 || (s->young.oldest && !idle && !busy))
         flow_abort(s->young.oldest);
-    else if (s->n >= s->max && s->idle.oldest)
-        flow_end(s->idle.oldest);
-    return s->n < s->max;
+    else if (idle && (!busy || idle->since < busy->since))
+        flow_end(idle);
+    else if (busy)
+        flow_abort(busy); // within an answer or a tunnel: the client must not take it for the end
+    else
+        return false; // all are held for a person's answer
+    s->crowded.count++;
+    record_crowded(g, false);
+    return true;
 }
 
 // ---- events and time
@@ -223,6 +273,8 @@ void flow_deadline(struct flow *f, unsigned ms, flow_fn *expired)
 
     f->deadline = clock_mono_ns() + wait;
     f->expired = expired;
+    if (f->queue == flow_busy(f))
+        flow_set_queue(f, f->queue);
     if (!f->timer.slot || f->timer.when > f->deadline)
         timer_set(&f->g->loop, &f->timer, wait, on_timer, f);
 }
@@ -302,6 +354,14 @@ void flow_linger(struct flow *f)
 
 // ---- dialling
 
+// What the kernel holds for stuck connections counts against all TCP of the machine (tcp_mem in tcp(7)); left
+// to itself it is megabytes for each.
+static void bound_kernel(struct flow *f, struct stream *s)
+{
+    if (f->g->flows.n > FLOWS_FEW)
+        stream_bound(s, FLOW_KERNEL);
+}
+
 static void on_dialled(struct dial *d, enum dial_result result, int fd)
 {
     struct flow *f = d->ctx;
@@ -310,6 +370,8 @@ static void on_dialled(struct dial *d, enum dial_result result, int fd)
         snprintf(d->why, sizeof d->why, "cannot watch the connection to %s", d->host.text);
         d->result = DIAL_FAILED;
     }
+    if (stream_is_open(&f->up))
+        bound_kernel(f, &f->up);
     f->pump = f->then;
     run(f);
 }
@@ -426,6 +488,7 @@ void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, i
         f->next->prev = f;
     s->all = f;
     s->n++;
+    bound_kernel(f, &f->client);
     flow_set_queue(f, &s->young);
     flow_deadline(f, HELLO_MS, NULL);
     if (kind == GUARD_PROXY) {

@@ -12,12 +12,17 @@
 // and when it was kicked; it does all it can and then says what it waits for. A pump never calls another one:
 // it sets f->pump and kicks. A flow that is ended is freed after the round, so a pump may end its own.
 //
-// Bounds. A flow costs about 4 KiB before it has a target; an HTTP flow 12 KiB and its head (≤ 64 KiB); TLS
-// 35 KiB a side while bytes are in flight; a tunnel or body whose receiver is slow up to 1.5 pieces a
-// direction, where a piece is 256 KiB while there are at most FLOWS_FEW flows and 16 KiB beyond. With
-// FLOWS_MAX that is at most about 420 MiB, all of it TLS with slow receivers; 4096 idle connections cost 60
-// MiB. A connection that has not said what it wants within HELLO_MS is ended; when all places are taken the
-// oldest of those, then the longest idle one, makes room: half-open clients never keep others out.
+// Bounds. A flow costs about 4 KiB before it has a target; an HTTP flow 12 KiB and the heads of request and
+// answer (≤ 64 KiB each); TLS 35 KiB a side while bytes are in flight; a tunnel or body whose receiver is
+// slow up to 1.5 pieces a direction, where a piece is 256 KiB while there are at most FLOWS_FEW flows and 16
+// KiB beyond. With FLOWS_MAX that is at most 500 MiB; all of them terminated, with slow receivers and usual
+// heads, are 185 MiB, and idle ones 30 MiB. Beyond FLOWS_FEW the kernel keeps FLOW_KERNEL a direction for
+// each socket.
+//
+// A connection that has not said what it wants within HELLO_MS is ended. When all places are taken, one makes
+// room: of those that have not said what they want the oldest, if they have more than half of the places;
+// else of the others the one that has been without progress for longest. So neither half-open nor slow
+// clients keep others out, and it is on record.
 #ifndef BAWN_GUARD_FLOW_H
 #define BAWN_GUARD_FLOW_H
 
@@ -25,8 +30,9 @@
 #include "guard/rules.h"
 #include "guard/stream.h"
 
-#define FLOWS_MAX 4096u
+#define FLOWS_MAX 2048u
 #define FLOWS_FEW 64u
+#define FLOW_KERNEL 32768 // asked for each way of each socket beyond FLOWS_FEW; the kernel doubles it
 
 #define HELLO_MS 15000u     // to the end of the first head or ClientHello, and of a handshake
 #define IDLE_MS 120000u     // between two requests
@@ -50,6 +56,7 @@ enum flow_tls { FLOW_PLAIN = 0, FLOW_PASSED, FLOW_TERMINATED };
 
 struct flow_queue {
     struct flow *oldest, *newest;
+    size_t n;
 };
 
 struct flow {
@@ -57,6 +64,7 @@ struct flow {
     struct flow *next, *prev;   // every flow
     struct flow *qnext, *qprev; // in `queue`
     struct flow_queue *queue;   // of those that may have to make room; NULL: none
+    uint64_t since;             // there; CLOCK_MONOTONIC ns
     uint64_t number;
     bool dead;
     flow_fn *pump;
@@ -88,14 +96,18 @@ struct flow {
 
 struct flows {
     struct flow *all, *dead;
-    struct flow_queue young, idle;
+    struct flow_queue young, idle, busy; // have not said what they want; between requests; the others
     size_t n, max;
+    struct {
+        uint64_t when, count; // of the last line, and what happened since
+    } crowded;
     uint64_t number;
     struct timer reaper;
 };
 
 void flows_init(struct flows *s); // finds `max` by the descriptor limit, which it raises
 void flows_deinit(struct guard *g);
+bool flows_full(const struct guard *g);
 // Room for one more, if need be by ending another; false: do not accept now.
 bool flows_make_room(struct guard *g);
 // After an update: ends what the rules no longer permit (recheck.c).
@@ -106,10 +118,12 @@ void flow_accept(struct guard *g, int fd, const struct sockaddr_storage *from, i
 void flow_end(struct flow *f);   // orderly
 void flow_abort(struct flow *f); // the client gets a reset
 void flow_kick(struct flow *f);  // pump in this round of the loop, but not inside this call
-void flow_deadline(struct flow *f, unsigned ms, flow_fn *expired); // from now; NULL ends the flow
-void flow_set_queue(struct flow *f, struct flow_queue *q);         // as the newest; NULL: none
+// From now; NULL ends the flow. A busy flow has made progress.
+void flow_deadline(struct flow *f, unsigned ms, flow_fn *expired);
+void flow_set_queue(struct flow *f, struct flow_queue *q); // as the newest; NULL: none
 struct flow_queue *flow_young(struct flow *f);
 struct flow_queue *flow_idle(struct flow *f);
+struct flow_queue *flow_busy(struct flow *f);
 // Reads what the client has sent into client.in, up to `max` bytes there. EOF and errors as by stream_read;
 // OK when something came.
 enum stream_io flow_read_client(struct flow *f, size_t max);

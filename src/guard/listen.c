@@ -24,6 +24,7 @@ struct listener {
 static void on_connection(struct watch *w, uint32_t events)
 {
     struct listener *l = w->ctx;
+    bool dns = l->kind == GUARD_DNS_TCP4 || l->kind == GUARD_DNS_TCP6;
 
     (void)events;
     for (int i = 0; i < ACCEPT_ROUND; i++) {
@@ -31,7 +32,10 @@ static void on_connection(struct watch *w, uint32_t events)
         socklen_t n = sizeof from;
         int fd;
 
-        if (l->kind != GUARD_DNS_TCP4 && l->kind != GUARD_DNS_TCP6 && !flows_make_room(l->g)) {
+        // Only the first is known to be there: none is ended for one that may not come.
+        if (!dns && i && flows_full(l->g))
+            return;
+        if (!dns && !flows_make_room(l->g)) {
             l->paused = true;
             watch_change(&l->watch, 0);
             return;
@@ -39,7 +43,7 @@ static void on_connection(struct watch *w, uint32_t events)
         fd = accept4(l->fd, (void *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return; // none left, or it went away before
-        if (l->kind == GUARD_DNS_TCP4 || l->kind == GUARD_DNS_TCP6)
+        if (dns)
             dnsserve_accept(l->g->dns, fd);
         else
             flow_accept(l->g, fd, &from, l->kind);
@@ -59,15 +63,18 @@ static void on_refused(struct watch *w, uint32_t events)
     struct listener *l = w->ctx;
 
     (void)events;
-    refused_read(l->g, l->fd);
+    refused_read(l->g, l->fd, l->kind == GUARD_REFUSED_UDP4 || l->kind == GUARD_REFUSED_UDP6);
 }
 
 bool listener_add(struct guard *g, int kind, int fd, struct err *err)
 {
     static watch_fn *const handlers[] = {
-        [GUARD_TCP4] = on_connection,   [GUARD_TCP6] = on_connection,     [GUARD_DNS_UDP4] = on_datagram,
-        [GUARD_DNS_UDP6] = on_datagram, [GUARD_DNS_TCP4] = on_connection, [GUARD_DNS_TCP6] = on_connection,
-        [GUARD_PROXY] = on_connection,  [GUARD_REFUSED] = on_refused,
+        [GUARD_TCP4] = on_connection,      [GUARD_TCP6] = on_connection,
+        [GUARD_DNS_UDP4] = on_datagram,    [GUARD_DNS_UDP6] = on_datagram,
+        [GUARD_DNS_TCP4] = on_connection,  [GUARD_DNS_TCP6] = on_connection,
+        [GUARD_PROXY] = on_connection,     [GUARD_REFUSED_TCP4] = on_refused,
+        [GUARD_REFUSED_TCP6] = on_refused, [GUARD_REFUSED_UDP4] = on_refused,
+        [GUARD_REFUSED_UDP6] = on_refused,
     };
     struct listener *l;
 

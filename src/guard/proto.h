@@ -55,7 +55,10 @@ enum guard_listener_kind {
     GUARD_DNS_TCP4,
     GUARD_DNS_TCP6,
     GUARD_PROXY,
-    GUARD_REFUSED,
+    GUARD_REFUSED_TCP4,
+    GUARD_REFUSED_TCP6,
+    GUARD_REFUSED_UDP4,
+    GUARD_REFUSED_UDP6,
 };
 
 struct guard_listener {

@@ -6,10 +6,11 @@
 //
 // Events: "connection" (first allowed use of a connection), "request" (an allowed request), "closed" (with
 // counts), "denied", "failed" (permitted, but no server answered), "asked", "answered", "alert" (a secret in
-// what would have left), "refused-port", "dns", "unrecorded" (lines were left out: count). Members, where
-// they apply: flow (number of the connection), client and to ("address:port" of both ends inside, by which
-// the supervisor finds the process), via, host, address, port, tls, method, path, status, sent, received,
-// requests, unlisted, verdict, rule, reason, allow_with, secret, count.
+// what would have left), "refused-port", "dns", "crowded" (connections ended to make room), "unrecorded"
+// (lines were left out: count). Members, where they apply: flow (number of the connection), client and to
+// ("address:port" of both ends inside, by which the supervisor finds the process), via, host, address, port,
+// tls, method, path, status, sent, received, requests, unlisted, verdict, rule, reason, allow_with, secret,
+// count.
 #ifndef BAWN_GUARD_RECORD_H
 #define BAWN_GUARD_RECORD_H
 

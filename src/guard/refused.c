@@ -3,6 +3,7 @@
 // record once a minute, and all of it within the rate of lines.
 #include "guard/refused.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,40 +14,50 @@
 #define ROUND 32
 #define REPEAT_NS UINT64_C(60000000000)
 
-enum { TCP = 6, UDP = 17 };
-
 static uint16_t get16(const uint8_t *p)
 {
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-bool refused_parse(const uint8_t *p, size_t n, struct refused_packet *ret)
+bool refused_ports(const uint8_t *p, size_t n, bool v6, struct refused_packet *ret)
 {
-    struct refused_packet r = {0};
-    size_t head;
-    int proto;
+    size_t head = 0;
 
-    if (n >= 20 && p[0] >> 4 == 4) {
-        head = (size_t)(p[0] & 15) * 4;
-        proto = p[9];
-        memcpy(r.from.bytes, p + 12, 4);
-        memcpy(r.to.bytes, p + 16, 4);
-    } else if (n >= 40 && p[0] >> 4 == 6) {
-        head = 40;
-        proto = p[6];
-        r.from.v6 = r.to.v6 = true;
-        memcpy(r.from.bytes, p + 8, 16);
-        memcpy(r.to.bytes, p + 24, 16);
-    } else {
-        return false;
+    if (!v6) {
+        head = n ? (size_t)(p[0] & 15) * 4 : 0;
+        if (head < 20)
+            return false;
     }
-    if (head < 20 || n < head + 4 || (proto != TCP && proto != UDP))
+    if (n < head + 4)
         return false;
-    r.udp = proto == UDP;
-    r.from_port = get16(p + head);
-    r.to_port = get16(p + head + 2);
-    *ret = r;
+    ret->from_port = get16(p + head);
+    ret->to_port = get16(p + head + 2);
     return true;
+}
+
+static bool find_addresses(struct msghdr *m, struct refused_packet *ret)
+{
+    uint16_t none;
+
+    if (!address_from_sockaddr(m->msg_name, &ret->from, &none))
+        return false;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        struct in_pktinfo v4;
+        struct in6_pktinfo v6;
+
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            memcpy(&v4, CMSG_DATA(c), sizeof v4);
+            memcpy(ret->to.bytes, &v4.ipi_addr, sizeof v4.ipi_addr);
+            return true;
+        }
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            memcpy(&v6, CMSG_DATA(c), sizeof v6);
+            memcpy(ret->to.bytes, &v6.ipi6_addr, sizeof v6.ipi6_addr);
+            ret->to.v6 = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool recorded_lately(struct guard *g, const struct refused_packet *r)
@@ -107,16 +118,29 @@ static void record(struct guard *g, const struct refused_packet *r)
     record_send(&g->records, o);
 }
 
-void refused_read(struct guard *g, int fd)
+void refused_read(struct guard *g, int fd, bool udp)
 {
     for (int i = 0; i < ROUND; i++) {
+        union {
+            struct cmsghdr align;
+            char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+        } control;
         uint8_t packet[256];
-        struct refused_packet r;
-        ssize_t n = recv(fd, packet, sizeof packet, MSG_DONTWAIT);
+        struct sockaddr_storage from;
+        struct refused_packet r = {.udp = udp};
+        struct iovec iov = {.iov_base = packet, .iov_len = sizeof packet};
+        struct msghdr m = {.msg_name = &from,
+                           .msg_namelen = sizeof from,
+                           .msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control.space,
+                           .msg_controllen = sizeof control.space};
+        ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
 
         if (n < 0)
             return;
-        if (!refused_parse(packet, (size_t)n, &r) || r.to.bytes[0] == (r.to.v6 ? 0xff : 0xe0))
+        if (!find_addresses(&m, &r) || !refused_ports(packet, (size_t)n, r.to.v6, &r) ||
+            r.to.bytes[0] == (r.to.v6 ? 0xff : 0xe0))
             continue; // multicast: neighbours' chatter, nobody meant a server
         if (recorded_lately(g, &r))
             continue;

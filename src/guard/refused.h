@@ -14,8 +14,9 @@ struct refused_packet {
     uint16_t from_port, to_port;
 };
 
-// From the network header on; false for anything else, or cut short.
-bool refused_parse(const uint8_t *p, size_t n, struct refused_packet *ret);
-void refused_read(struct guard *g, int fd); // the packet socket is readable
+// Reads the ports from what a raw socket gives: IPv4 from the network header on, IPv6 from the transport
+// header on (raw(7), RFC 3542 3). False when cut short.
+bool refused_ports(const uint8_t *p, size_t n, bool v6, struct refused_packet *ret);
+void refused_read(struct guard *g, int fd, bool udp); // that raw socket is readable
 
 #endif

@@ -86,6 +86,12 @@ bool stream_open(struct stream *s, struct loop *l, int fd, watch_fn *fn, void *c
     return true;
 }
 
+void stream_bound(struct stream *s, int bytes)
+{
+    setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
 void stream_close(struct stream *s)
 {
     if (!s->loop)
@@ -191,6 +197,8 @@ enum stream_io stream_read(struct stream *s, void *p, size_t n, size_t *ret_n)
 
         *ret_n = have;
         io = r == 1 ? STREAM_OK : tls_result(s, 0);
+        // More to read is the owner's to want: the mark would wake one that holds back.
+        s->tls_wants_read = false;
     } else {
         io = plain_read(s, p, n, ret_n);
     }

@@ -42,6 +42,8 @@ struct stream {
 
 // Takes over fd (non-blocking). `fn` gets events with `ctx`.
 MUST_USE bool stream_open(struct stream *s, struct loop *l, int fd, watch_fn *fn, void *ctx, struct err *err);
+// Bounds what the kernel keeps for the socket, each way; without it the kernel finds out (tcp(7)).
+void stream_bound(struct stream *s, int bytes);
 void stream_close(struct stream *s); // closes at the end of the loop's round; takes a zeroed or closed one
 void stream_reset(struct stream *s); // the same, with a TCP reset instead of an orderly end
 static inline bool stream_is_open(const struct stream *s)

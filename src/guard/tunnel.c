@@ -113,7 +113,7 @@ void tunnel_relay(struct flow *f)
 {
     f->pump = pump_tunnel;
     f->before_relay = f->client.got - f->client.in.len;
-    flow_set_queue(f, NULL);
+    flow_set_queue(f, flow_busy(f));
     flow_deadline(f, TUNNEL_MS, NULL);
     flow_kick(f);
 }

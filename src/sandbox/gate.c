@@ -310,8 +310,7 @@ bool gate_make(const struct gate_wants *wants, struct gate *ret, struct err *err
     write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     if (!nl_open(&sock_inside, err) || !make_pair(sock_inside, netns, err) ||
         !configure(sock_gate, &gate_end, true, err) || !configure(sock_inside, &inside_end, false, err) ||
-        !gate_sockets_bind_device(&g, DEVICE_INDEX, err) || !await_queue(sock_gate, err) ||
-        !await_queue(sock_inside, err))
+        !await_queue(sock_gate, err) || !await_queue(sock_inside, err))
         goto failed;
     *ret = g;
     return true;

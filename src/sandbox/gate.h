@@ -32,13 +32,21 @@ enum gate_kind {
     GATE_DNS_UDP6,
     GATE_DNS_TCP4,
     GATE_DNS_TCP6,
-    GATE_PROXY,   // HTTP, CONNECT and SOCKS on GATE_ADDR4
-    GATE_REFUSED, // packet socket: the first packet of every connection to a port without a listener
+    GATE_PROXY,        // HTTP, CONNECT and SOCKS on GATE_ADDR4
+    GATE_REFUSED_TCP4, // raw sockets: the first packet of every connection to a port without a listener
+    GATE_REFUSED_TCP6,
+    GATE_REFUSED_UDP4,
+    GATE_REFUSED_UDP6,
+};
+
+// A listener as it is told to others, beside its descriptor.
+struct gate_listener {
+    uint16_t kind, port;
 };
 
 struct gate_fd {
     uint16_t kind; // enum gate_kind
-    uint16_t port; // host order; 53 for DNS, 0 for GATE_REFUSED
+    uint16_t port; // host order; 53 for DNS, 0 for GATE_REFUSED_…
     int fd;        // close-on-exec, non-blocking
 };
 

@@ -4,8 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -17,8 +15,8 @@
 
 #define BACKLOG 4096
 #define ENDPOINT_STEPS 5
-#define FILTER_MAX (GATE_PORTS_MAX + ENDPOINT_STEPS + 40)
-#define SNAP 128 // enough for the addresses and ports of a first packet
+#define FILTER_MAX (GATE_PORTS_MAX + ENDPOINT_STEPS + 12)
+#define SNAP 64 // an IPv4 header with all options, and the ports
 
 static void keep(struct gate *g, enum gate_kind kind, uint16_t port, int fd)
 {
@@ -86,38 +84,9 @@ static bool open_dns_udp(struct gate *g, int family, enum gate_kind kind, struct
     return true;
 }
 
-// Keeps first packets (SYN without ACK; UDP) that no listener takes. Data starts at the network header; X is
-// its length, A the transport protocol where the two families meet. Source:
-// Documentation/networking/filter.rst.
-static const struct sock_filter filter_head[] = {
-    /* 0*/ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-    /* 1*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 1, 0),
-    /* 2*/ BPF_STMT(BPF_RET | BPF_K, 0),
-    /* 3*/ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PROTOCOL)),
-    /* 4*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 2, 0),
-    /* 5*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 4, 0),
-    /* 6*/ BPF_STMT(BPF_RET | BPF_K, 0),
-    /* 7*/ BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-    /* 8*/ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-    /* 9*/ BPF_STMT(BPF_JMP | BPF_JA, 2),
-    /*10*/ BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 40), // IPv6 without extension headers
-    /*11*/ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
-    /*12*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_TCP, 6, 0),
-    /*13*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 1, 0),
-    /*14*/ BPF_STMT(BPF_RET | BPF_K, 0),
-    /*15*/ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-    /*16*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 53, 0, 1),
-    /*17*/ BPF_STMT(BPF_RET | BPF_K, 0),
-    /*18*/ BPF_STMT(BPF_RET | BPF_K, SNAP),
-    /*19*/ BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
-    /*20*/ BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
-    /*21*/ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 1, 0), // SYN, no ACK
-    /*22*/ BPF_STMT(BPF_RET | BPF_K, 0),
-    /*23*/ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
-};
+// ---- the record of refused ports
 
-// The explicit endpoint's port is taken on the gate's own address alone; the 32 bits there are within the
-// source's address in an IPv6 packet, where they are not the gate's.
+// The explicit endpoint's port is taken on the gate's own address alone, which is of IPv4.
 static size_t endpoint_filter(const struct gate *g, struct sock_filter f[ENDPOINT_STEPS])
 {
     struct in_addr gate;
@@ -144,40 +113,65 @@ static bool takes_port(const struct gate_fd *f)
     return f->kind == GATE_TCP4 || f->kind == GATE_DNS_TCP4;
 }
 
-// After the head: the endpoint, one test a port that has a listener, then keep, then drop.
-static size_t make_filter(const struct gate *g, struct sock_filter f[FILTER_MAX])
+static size_t taken_ports(const struct gate *g, int protocol, uint16_t ret[GATE_PORTS_MAX + 2])
 {
-    size_t head = ARRAY_LEN(filter_head), ports = 0;
+    size_t n = 0;
 
-    memcpy(f, filter_head, sizeof filter_head);
-    head += endpoint_filter(g, f + head);
-    for (size_t i = 0; i < g->n; i++)
-        ports += takes_port(&g->fds[i]);
-    for (size_t i = 0, k = 0; i < g->n; i++)
-        if (takes_port(&g->fds[i])) {
-            f[head + k] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, g->fds[i].port,
-                                                       (uint8_t)(ports - k), 0);
-            k++;
-        }
-    f[head + ports] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SNAP);
-    f[head + ports + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-    return head + ports + 2;
+    if (protocol == IPPROTO_UDP)
+        ret[n++] = 53;
+    for (size_t i = 0; protocol == IPPROTO_TCP && i < g->n; i++)
+        if (takes_port(&g->fds[i]))
+            ret[n++] = g->fds[i].port;
+    return n;
 }
 
-static bool open_refused(struct gate *g, struct err *err)
+// Keeps first packets (SYN without ACK; UDP) that no listener takes. A raw socket's data starts at the
+// network header (IPv4) or at the transport header (IPv6); X is where the transport header starts. Source:
+// Documentation/networking/filter.rst.
+static size_t make_filter(const struct gate *g, int family, int protocol, struct sock_filter f[FILTER_MAX])
 {
-    // Protocol 0: nothing is delivered before it is bound to the device (packet(7)).
-    AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sock_filter code[FILTER_MAX];
-    struct sock_fprog prog = {.len = (unsigned short)make_filter(g, code), .filter = code};
-    int room = 64 * 1024; // a flood of refused packets is dropped here, not queued
+    uint16_t ports[GATE_PORTS_MAX + 2];
+    size_t nports = taken_ports(g, protocol, ports), n = 0;
 
+    f[n++] = family == AF_INET ? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0)
+                               : (struct sock_filter)BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 0);
+    if (protocol == IPPROTO_TCP) {
+        f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13);
+        f[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12);
+        f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 1, 0); // SYN, no ACK
+        f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    }
+    f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2);
+    if (family == AF_INET && protocol == IPPROTO_TCP)
+        n += endpoint_filter(g, f + n);
+    for (size_t i = 0; i < nports; i++)
+        f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], (uint8_t)(nports - i), 0);
+    f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SNAP);
+    f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    return n;
+}
+
+// Raw and not AF_PACKET: a packet socket's close waits for an RCU grace period (packet_release in
+// net/packet/af_packet.c), 10 to 20 ms at the end of every run, and it costs a copied header on what leaves
+// too.
+static bool open_refused(struct gate *g, int family, int protocol, enum gate_kind kind, struct err *err)
+{
+    AUTO_CLOSE int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    struct sock_filter code[FILTER_MAX];
+    struct sock_fprog prog = {.len = (unsigned short)make_filter(g, family, protocol, code), .filter = code};
+    int room = 64 * 1024; // a flood of refused packets is dropped here, not queued
+    bool six = family == AF_INET6;
+
+    if (fd < 0 && six && errno == EAFNOSUPPORT)
+        return true;
     if (fd < 0)
-        return err_sys(err, errno, "cannot open a packet socket for the record of refused ports");
+        return err_sys(err, errno, "cannot open a raw socket for the record of refused ports");
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog) < 0)
         return err_sys(err, errno, "cannot attach the packet filter");
+    if (!set_on(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_RECVPKTINFO : IP_PKTINFO, err))
+        return false;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    keep(g, GATE_REFUSED, 0, TAKE_FD(fd));
+    keep(g, kind, 0, TAKE_FD(fd));
     return true;
 }
 
@@ -206,18 +200,11 @@ bool gate_sockets_open(const struct gate_wants *wants, struct gate *ret, struct 
     return open_dns_udp(ret, AF_INET, GATE_DNS_UDP4, err) &&
            open_dns_udp(ret, AF_INET6, GATE_DNS_UDP6, err) &&
            open_tcp(ret, AF_INET, GATE_DNS_TCP4, 53, err) &&
-           open_tcp(ret, AF_INET6, GATE_DNS_TCP6, 53, err) && open_refused(ret, err);
-}
-
-bool gate_sockets_bind_device(const struct gate *g, int ifindex, struct err *err)
-{
-    struct sockaddr_ll to = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex};
-
-    for (size_t i = 0; i < g->n; i++)
-        if (g->fds[i].kind == GATE_REFUSED && bind(g->fds[i].fd, (void *)&to, sizeof to) < 0)
-            return err_sys(err, errno, "cannot bind the packet socket to the gate's interface");
-    return true;
+           open_tcp(ret, AF_INET6, GATE_DNS_TCP6, 53, err) &&
+           open_refused(ret, AF_INET, IPPROTO_TCP, GATE_REFUSED_TCP4, err) &&
+           open_refused(ret, AF_INET6, IPPROTO_TCP, GATE_REFUSED_TCP6, err) &&
+           open_refused(ret, AF_INET, IPPROTO_UDP, GATE_REFUSED_UDP4, err) &&
+           open_refused(ret, AF_INET6, IPPROTO_UDP, GATE_REFUSED_UDP6, err);
 }
 
 // A transparent listener may have the same port on every address. With SO_REUSEPORT on both they share it,

@@ -10,7 +10,5 @@
 MUST_USE bool gate_sockets_open(const struct gate_wants *wants, struct gate *ret, struct err *err);
 // The explicit endpoint. Its port must not be one of the transparent ports.
 MUST_USE bool gate_proxy_open(uint16_t port, struct gate *ret, struct err *err);
-// The packet socket sees nothing before this; works from any namespace.
-MUST_USE bool gate_sockets_bind_device(const struct gate *g, int ifindex, struct err *err);
 
 #endif

@@ -188,10 +188,18 @@ static bool make_gate(struct init *in, struct err *err)
     }
     if (!gate_make(&wants, &gate, err))
         return err_prefix(err, "making the network gate");
-    for (size_t i = 0; ok && i < gate.n; i++) {
-        struct init_msg m = {.type = INIT_GATE, .id = gate.fds[i].kind, .number = gate.fds[i].port};
+    for (size_t i = 0; ok && i < gate.n;) {
+        struct init_msg m = {.type = INIT_GATE};
+        int fds[FD_PASS_MAX];
+        size_t n = 0;
 
-        ok = init_send(in->sock, &m, &gate.fds[i].fd, 1);
+        for (; n < FD_PASS_MAX && i < gate.n; n++, i++) {
+            memcpy(m.text + m.len, &(struct gate_listener){gate.fds[i].kind, gate.fds[i].port},
+                   sizeof(struct gate_listener));
+            m.len += (uint32_t)sizeof(struct gate_listener);
+            fds[n] = gate.fds[i].fd;
+        }
+        ok = init_send(in->sock, &m, fds, n);
     }
     gate_close(&gate);
     return ok || err_set(err, ERR_PROTOCOL, "the supervisor is gone");

@@ -42,6 +42,8 @@ struct stage {
     dev_t root_dev;
     int *sealed; // tmpfs mounts to make read-only at the end
     size_t nsealed;
+    int files; // a file system for the files of the yard's own, once there is one
+    uint32_t nfiles;
 };
 
 static bool set_attr(int fd, uint64_t set, bool recursive, struct err *err)
@@ -266,21 +268,25 @@ static bool apply_mask(struct stage *s, const struct mount_op *op, struct err *e
 static bool apply_file(struct stage *s, const struct mount_op *op, struct err *err)
 {
     const char *content = s->plan->strings + op->src;
-    AUTO_CLOSE int fs = make_tmpfs(op->size + 65536, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
     AUTO_CLOSE int mount = -1;
+    char name[16];
     int file;
     bool ok;
 
-    if (fs < 0)
+    // All in one: none of it is seen but by the clones.
+    if (s->files < 0)
+        s->files = make_tmpfs(PLAN_MAX, 0755, ATTR_SAFE | MOUNT_ATTR_NOEXEC, err);
+    if (s->files < 0)
         return false;
-    file = openat(fs, "file", O_CREAT | O_WRONLY | O_CLOEXEC, op->mode);
+    snprintf(name, sizeof name, "%u", s->nfiles++);
+    file = openat(s->files, name, O_CREAT | O_WRONLY | O_CLOEXEC, op->mode);
     if (file < 0)
         return err_sys(err, errno, "cannot make a file");
     ok = fd_write_all(file, content, op->size, err);
     close(file);
     if (!ok)
         return false;
-    mount = clone_tree(fs, "file", false, err);
+    mount = clone_tree(s->files, name, false, err);
     return mount >= 0 && set_attr(mount, MOUNT_ATTR_RDONLY, false, err) &&
            attach_at(s, mount, s->plan->strings + op->dst, false, err);
 }
@@ -577,7 +583,7 @@ bool mounts_apply(struct mounts *m, const struct plan_view *base, const struct m
                   struct netns *net, struct err *err)
 {
     AUTO_FREE int *sealed = xcalloc(base->head->nops, sizeof *sealed);
-    struct stage s = {.plan = base, .net = net, .m = m, .sealed = sealed};
+    struct stage s = {.plan = base, .net = net, .m = m, .sealed = sealed, .files = -1};
     mode_t before = umask(0); // modes are meant as they stand
     bool ok = apply_base(&s, err) && netns_enter(net, err) && apply_top(&s, top, err) && seal(&s, err) &&
               make_it_root(&s, err);
@@ -585,6 +591,8 @@ bool mounts_apply(struct mounts *m, const struct plan_view *base, const struct m
     umask(before);
     for (size_t i = 0; i < s.nsealed; i++)
         close(s.sealed[i]);
+    if (s.files >= 0)
+        close(s.files);
     close(m->old);
     return ok;
 }

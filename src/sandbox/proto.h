@@ -13,7 +13,7 @@
 //   COVER    flags (COVER_*), text=path               mask or protect a path that appeared or lost its cover
 //   CONNECT  id, number=port                          to that port of the sandbox's loopback
 // init → supervisor
-//   GATE     id=kind of listener, number=port          the listener; all come before READY
+//   GATE     text=struct gate_listener each            listeners; all come before READY
 //   DIAGNOSE                                          sock_diag socket of the sandbox, before READY; with a
 //   gate READY    number=Landlock ABI in use               the sandbox stands; commands may start STARTED id,
 //   number=pid inside                    PTY master when one was asked for LISTENER id seccomp user

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "sandbox/gate.h"
+
 // --- messages of init ---
 
 static struct command *command_by_id(struct session *s, uint32_t id)
@@ -52,7 +54,8 @@ static bool on_gate(struct session *s, struct command *c, struct init_msg *m, in
     struct err err = {0};
 
     (void)c;
-    if (s->network && nfds == 1 && network_listener(s->network, m->id, (uint16_t)m->number, fds[0], &err))
+    if (s->network && nfds && m->len == nfds * sizeof(struct gate_listener) &&
+        network_listeners(s->network, m->text, fds, nfds, &err))
         return true;
     session_tell(s, err.kind != ERR_NONE ? err.msg : "bawn-init sent a listener that nobody asked for");
     return false;

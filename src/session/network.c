@@ -209,23 +209,24 @@ bool network_new(const struct policy *p, const struct session_places *places, st
         network_free(n);
         return false;
     }
-    // While the guard starts. Where TLS is passed through, programs inside meet the certificates of
-    // network.ca themselves.
-    for (size_t i = 0; i < n->ca.n; i++)
-        buf_addf(&n->roots.authority, "%s\n", n->ca.items[i]);
-    roots_read(&n->roots, places->environ, places->path_env, roots_count(buf_cstr(&n->roots.authority)) + 1);
     if (p->network.proxy_env)
         add_proxy_variables(env);
     *ret = n;
     return true;
 }
 
-bool network_wait(struct network *n, struct strlist *env, struct err *err)
+bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,
+                  struct err *err)
 {
     // The host's entries would lead past the names that policy speaks of; the guard reads them on its side.
     static const char resolver[] = "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n",
                       hosts[] = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 bawn\n";
 
+    // While the guard starts. Where TLS is passed through, programs inside meet the certificates of
+    // network.ca themselves.
+    for (size_t i = 0; i < n->ca.n; i++)
+        buf_addf(&n->roots.authority, "%s\n", n->ca.items[i]);
+    roots_read(&n->roots, places->environ, places->path_env, roots_count(buf_cstr(&n->roots.authority)) + 1);
     if (!guard_wait_ready(&n->control, &n->roots.authority, err))
         return false;
     inside_files_add(&n->files, "/etc/resolv.conf", resolver, sizeof resolver - 1);
@@ -270,22 +271,18 @@ static void on_updated(void *ctx, const char *error)
     n->handler.updated(n->handler.ctx, error);
 }
 
-void network_drain(struct network *n)
+static void on_readable(struct watch *w, uint32_t events)
 {
+    struct network *n = w->ctx;
     struct guard_handler h = {on_record, on_decide, on_updated, n};
     struct err err = {0};
 
-    if (n->gone || guard_receive(&n->control, &h, &err))
+    (void)events;
+    if (guard_receive(&n->control, &h, &err))
         return;
     n->gone = true;
     watch_del(&n->watch);
     n->handler.gone(n->handler.ctx, err.msg);
-}
-
-static void on_readable(struct watch *w, uint32_t events)
-{
-    (void)events;
-    network_drain(w->ctx);
 }
 
 bool network_start(struct network *n, struct loop *loop, const struct network_handler *h, struct err *err)
@@ -294,9 +291,11 @@ bool network_start(struct network *n, struct loop *loop, const struct network_ha
     return watch_add(loop, &n->watch, n->control.fd, EPOLLIN, on_readable, n, err);
 }
 
-bool network_listener(struct network *n, uint32_t kind, uint16_t port, int fd, struct err *err)
+bool network_listeners(struct network *n, const void *listeners, const int *fds, size_t nfds, struct err *err)
 {
-    return guard_send_listener(&n->control, (int)kind, port, fd, err);
+    _Static_assert(sizeof(struct gate_listener) == sizeof(struct guard_listener), "the same on both ways");
+
+    return guard_send_listeners(&n->control, listeners, fds, nfds, err);
 }
 
 bool network_update(struct network *n, const struct policy *p, struct err *err)
@@ -309,6 +308,21 @@ bool network_update(struct network *n, const struct policy *p, struct err *err)
         return false;
     net_rules_free(rules);
     return make_document(n, p, &doc, err) && guard_update(&n->control, doc, err);
+}
+
+void network_dismiss(struct network *n)
+{
+    watch_del(&n->watch);
+    guard_dismiss(&n->control);
+}
+
+void network_finish(struct network *n)
+{
+    struct guard_handler h = {on_record, on_decide, on_updated, n};
+
+    if (!n->gone)
+        guard_finish(&n->control, &h);
+    n->gone = true;
 }
 
 void network_free(struct network *n)

@@ -22,20 +22,26 @@ struct network_handler {
     void *ctx;
 };
 
-// Reads secrets, roots and registries, and starts the guard. Placeholders (and proxy variables) for the
-// inside are added to env.
+// Reads secrets and registries, and starts the guard. Placeholders (and proxy variables) for the inside are
+// added to env.
 MUST_USE bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
                           struct network **ret, struct err *err);
-// Waits until the guard is ready; then the files for the inside are known. Adds to env where trust lies.
-MUST_USE bool network_wait(struct network *n, struct strlist *env, struct err *err);
+// Reads the machine's roots and waits until the guard is ready; then the files for the inside are known. Adds
+// to env where trust lies.
+MUST_USE bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,
+                           struct err *err);
 const char *network_ports(const struct network *n); // "80,443"
 size_t network_files(const struct network *n, const struct layout_file **ret);
 MUST_USE bool network_start(struct network *n, struct loop *loop, const struct network_handler *h,
                             struct err *err);
-MUST_USE bool network_listener(struct network *n, uint32_t kind, uint16_t port, int fd, struct err *err);
+// What bawn-init made in the gate: `n` descriptors, and a struct gate_listener of each.
+MUST_USE bool network_listeners(struct network *n, const void *listeners, const int *fds, size_t nfds,
+                                struct err *err);
 // New rules; secrets stay. Connections that they no longer permit are cut.
 MUST_USE bool network_update(struct network *n, const struct policy *p, struct err *err);
-void network_drain(struct network *n); // takes what the guard has said so far
-void network_free(struct network *n);  // ends the guard; takes NULL
+// The end: nobody inside needs the guard any more. It leaves meanwhile.
+void network_dismiss(struct network *n);
+void network_finish(struct network *n); // takes what it says until it has left
+void network_free(struct network *n);   // ends the guard; takes NULL
 
 #endif

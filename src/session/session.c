@@ -210,7 +210,7 @@ bool session_finish(struct session *s, struct err *err)
         session_refuse(s, "limit", "more processes", "limits.processes", "raise limits.processes");
     }
     if (s->network)
-        network_drain(s->network);
+        network_dismiss(s->network);
     publish_free(TAKE_PTR(s->publish));
     sweep(s);
     watch_del(&s->oom_watch);
@@ -219,6 +219,8 @@ bool session_finish(struct session *s, struct err *err)
     treewatch_free(TAKE_PTR(s->treewatch));
     watch_del(&s->janitor_watch);
     janitor_dismiss(&s->janitor);
+    if (s->network)
+        network_finish(s->network);
     if (s->rundir.fd >= 0)
         ok = write_result(s, err);
     if (!s->options.leaving)

@@ -35,8 +35,8 @@ struct kept {
 struct whois {
     pid_t init;
     int diagnose;
-    pid_t last; // where the last one was found
-    double tokens;
+    pid_t last;  // where the last one was found
+    double left; // ns of looking that are left
     uint64_t refilled;
     struct kept kept[KEPT];
 };
@@ -47,7 +47,7 @@ struct whois *whois_new(pid_t init, int diagnose)
 
     w->init = init;
     w->diagnose = diagnose;
-    w->tokens = WHOIS_BURST;
+    w->left = WHOIS_BURST_NS;
     w->refilled = clock_mono_ns();
     return w;
 }
@@ -100,18 +100,13 @@ static void keep(struct whois *w, const char *client, const struct whois_answer 
     k->answer = *a;
 }
 
-static bool take_token(struct whois *w)
+static bool may_look(struct whois *w, uint64_t now)
 {
-    uint64_t now = clock_mono_ns();
-
-    w->tokens += (double)(now - w->refilled) * 1e-9 * WHOIS_PER_SECOND;
+    w->left += (double)(now - w->refilled) * WHOIS_SHARE;
     w->refilled = now;
-    if (w->tokens > WHOIS_BURST)
-        w->tokens = WHOIS_BURST;
-    if (w->tokens < 1)
-        return false;
-    w->tokens--;
-    return true;
+    if (w->left > WHOIS_BURST_NS)
+        w->left = WHOIS_BURST_NS;
+    return w->left > 0;
 }
 
 // --- the socket ---
@@ -320,16 +315,19 @@ bool whois_find(struct whois *w, const char *client, const char *to, struct whoi
 {
     struct whois_answer a = {0};
     struct end ends[2];
+    uint64_t start;
     uint32_t inode;
 
     if (!w)
         return false;
     if (whois_known(w, client, ret))
         return true;
-    if (!parse_end(client, &ends[0]) || (to && !parse_end(to, &ends[1])) || !take_token(w))
+    start = clock_mono_ns();
+    if (!parse_end(client, &ends[0]) || (to && !parse_end(to, &ends[1])) || !may_look(w, start))
         return false;
     inode = find_inode(w, &ends[0], to ? &ends[1] : NULL);
     a.pid = inode ? find_process(w, inode) : 0;
+    w->left -= (double)(clock_mono_ns() - start);
     if (!a.pid)
         return false;
     read_program(&a);

@@ -2,8 +2,9 @@
 // Which process inside has a connection. The guard knows it by address and port only.
 //
 // The answer is for the record, never for a decision: a process can hand its socket to another one, and one
-// that has ended is not found any more. Work is bounded: WHOIS_PER_SECOND questions beyond a burst, and per
-// question WHOIS_PROCESSES processes.
+// that has ended is not found any more. Work is bounded by what it took so far, for a look can be dear (a
+// process with ten thousand descriptors): WHOIS_SHARE of the time beyond a burst, and WHOIS_PROCESSES
+// processes per question.
 #ifndef BAWN_SESSION_WHOIS_H
 #define BAWN_SESSION_WHOIS_H
 
@@ -11,8 +12,8 @@
 
 #include "base/err.h"
 
-#define WHOIS_PER_SECOND 100u
-#define WHOIS_BURST 500u
+#define WHOIS_SHARE 0.05
+#define WHOIS_BURST_NS 250000000u
 #define WHOIS_PROCESSES 4096u
 
 struct whois;

@@ -254,9 +254,10 @@ static void write_inside_files(struct yard *y, const struct buf *ca)
 
 static void give_listener(struct yard *y, int kind, uint16_t port, int fd)
 {
+    struct guard_listener l = {.kind = (uint16_t)kind, .port = port};
     struct err err = {0};
 
-    if (!guard_send_listener(&y->control, kind, port, fd, &err))
+    if (!guard_send_listeners(&y->control, &l, &fd, 1, &err))
         die("listener", &err);
     close(fd);
 }

@@ -121,6 +121,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Stage:
+    handler = Handler
+
     def __init__(self, yard, *names):
         need("openssl")
         self.yard, self.names = yard, names
@@ -170,7 +172,7 @@ class Stage:
         return c
 
     def serve(self, port, tls):
-        s = Server((ADDRESS, port), Handler)
+        s = Server((ADDRESS, port), self.handler)
         s.stage, s.tls = self, tls
         threading.Thread(target=s.serve_forever, daemon=True).start()
         self.servers.append(s)

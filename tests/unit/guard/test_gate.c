@@ -129,12 +129,42 @@ static int child_unlistened_port(void)
     inet_pton(AF_INET, "198.51.100.3", &to.sin_addr);
     if (connect(fd, (void *)&to, sizeof to) == 0 || errno != ECONNREFUSED)
         return 2;
-    raw = listener(&g, GATE_REFUSED, 0);
+    raw = listener(&g, GATE_REFUSED_TCP4, 0);
     if (raw < 0 || !ready(raw, POLLIN))
         return 3;
     if (recv(raw, packet, sizeof packet, 0) < 40 || packet[9] != IPPROTO_TCP)
         return 4;
     return memcmp(packet + 16, &to.sin_addr, 4) == 0 && packet[22] == 0 && packet[23] == 25 ? OK : 5;
+}
+
+// What the raw sockets keep of IPv6 and UDP: the ports, and the address that was meant beside the data.
+static int child_unlistened_port6(void)
+{
+    struct gate g;
+    unsigned char packet[256], control[256];
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(25)};
+    struct iovec iov = {packet, sizeof packet};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct in6_pktinfo info;
+    AUTO_CLOSE int tcp = -1, udp = -1;
+
+    enter(&g, &wants);
+    tcp = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (tcp < 0)
+        return NO_NAMESPACE;
+    inet_pton(AF_INET6, "2001:db8::9", &to.sin6_addr);
+    if (connect(tcp, (void *)&to, sizeof to) == 0 || errno != ECONNREFUSED ||
+        sendto(udp, "x", 1, 0, (void *)&to, sizeof to) != 1 ||
+        !ready(listener(&g, GATE_REFUSED_TCP6, 0), POLLIN) ||
+        !ready(listener(&g, GATE_REFUSED_UDP6, 0), POLLIN))
+        return 2;
+    if (recvmsg(listener(&g, GATE_REFUSED_TCP6, 0), &m, 0) < 20 || packet[2] != 0 || packet[3] != 25 ||
+        !CMSG_FIRSTHDR(&m) || CMSG_FIRSTHDR(&m)->cmsg_type != IPV6_PKTINFO)
+        return 3;
+    memcpy(&info, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof info);
+    return memcmp(&info.ipi6_addr, &to.sin6_addr, 16) == 0 ? OK : 4;
 }
 
 static int child_listened_port_is_not_recorded(void)
@@ -152,7 +182,10 @@ static int child_listened_port_is_not_recorded(void)
     inet_pton(AF_INET, GATE_ADDR4, &to.sin_addr);
     if (sendto(udp, "x", 1, 0, (void *)&to, sizeof to) != 1 || !ready(listener(&g, GATE_DNS_UDP4, 0), POLLIN))
         return 3;
-    return recv(listener(&g, GATE_REFUSED, 0), packet, sizeof packet, MSG_DONTWAIT) < 0 ? OK : 4;
+    return recv(listener(&g, GATE_REFUSED_TCP4, 0), packet, sizeof packet, MSG_DONTWAIT) < 0 &&
+                   recv(listener(&g, GATE_REFUSED_UDP4, 0), packet, sizeof packet, MSG_DONTWAIT) < 0
+               ? OK
+               : 4;
 }
 
 static int child_proxy_endpoint(void)
@@ -227,7 +260,12 @@ static void a_port_without_listener_is_refused_and_recorded(void **state UNUSED)
     run_child(child_unlistened_port);
 }
 
-static void a_port_with_listener_is_not_on_the_packet_socket(void **state UNUSED)
+static void a_port_without_listener_is_recorded_over_v6_too(void **state UNUSED)
+{
+    run_child(child_unlistened_port6);
+}
+
+static void a_port_with_listener_is_not_recorded(void **state UNUSED)
 {
     run_child(child_listened_port_is_not_recorded);
 }
@@ -253,7 +291,8 @@ int main(void)
         cmocka_unit_test(a_connection_to_any_v4_address_arrives_and_tells_its_address),
         cmocka_unit_test(a_connection_to_any_v6_address_arrives_and_tells_its_address),
         cmocka_unit_test(a_port_without_listener_is_refused_and_recorded),
-        cmocka_unit_test(a_port_with_listener_is_not_on_the_packet_socket),
+        cmocka_unit_test(a_port_without_listener_is_recorded_over_v6_too),
+        cmocka_unit_test(a_port_with_listener_is_not_recorded),
         cmocka_unit_test(the_proxy_endpoint_is_at_one_address_only),
         cmocka_unit_test(udp_is_refused_at_once),
         cmocka_unit_test(too_many_ports_are_an_error_before_anything_is_made),

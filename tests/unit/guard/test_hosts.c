@@ -54,30 +54,29 @@ static void an_empty_or_missing_file_has_no_names(void **state UNUSED)
     hosts_free(h);
 }
 
-static void packets_are_read(void **state UNUSED)
+static void ports_of_packets_are_read(void **state UNUSED)
 {
-    uint8_t v4[40] = {0x46, [9] = 6, [12] = 192, 0, 2, 2, 203, 0, 113, 9, [24] = 0x12, 0x34, 0x00, 0x19};
-    uint8_t v6[60] = {
-        0x60, [6] = 17, [8] = 0xfd, [23] = 2, [24] = 0x20, [39] = 9, [40] = 0x12, 0x34, 0x01, 0xbb};
+    const uint8_t v4[40] = {0x46, [9] = 6, [24] = 0x12, 0x34, 0x00, 0x19}, v6[8] = {0x12, 0x34, 0x01, 0xbb};
     struct refused_packet r;
 
-    assert_true(refused_parse(v4, sizeof v4, &r));
-    assert_true(!r.udp && r.to_port == 25 && r.from_port == 0x1234 && r.to.bytes[0] == 203 &&
-                r.from.bytes[3] == 2);
-    assert_true(refused_parse(v6, sizeof v6, &r));
-    assert_true(r.udp && r.to_port == 443 && r.to.v6 && r.to.bytes[0] == 0x20 && r.to.bytes[15] == 9);
+    assert_true(refused_ports(v4, sizeof v4, false, &r));
+    assert_true(r.to_port == 25 && r.from_port == 0x1234);
+    assert_true(refused_ports(v6, sizeof v6, true, &r));
+    assert_true(r.to_port == 443 && r.from_port == 0x1234);
 }
 
 static void packets_cut_short_are_not(void **state UNUSED)
 {
-    uint8_t v4[40] = {0x4f, [9] = 6}, other[40] = {0x45, [9] = 1}, zero[40] = {0x40, [9] = 6};
+    const uint8_t v4[40] = {0x4f}, whole[24] = {0x45}, zero[40] = {0x40};
     struct refused_packet r;
 
-    assert_false(refused_parse(v4, sizeof v4, &r)); // header of 60 bytes
-    assert_false(refused_parse(other, sizeof other, &r));
-    assert_false(refused_parse(zero, sizeof zero, &r));
-    for (size_t n = 0; n < 20; n++)
-        assert_false(refused_parse(other, n, &r));
+    assert_false(refused_ports(v4, sizeof v4, false, &r)); // header of 60 bytes
+    assert_false(refused_ports(zero, sizeof zero, false, &r));
+    for (size_t n = 0; n < sizeof whole; n++)
+        assert_false(refused_ports(whole, n, false, &r));
+    assert_true(refused_ports(whole, sizeof whole, false, &r));
+    for (size_t n = 0; n < 4; n++)
+        assert_false(refused_ports(whole, n, true, &r));
 }
 
 int main(void)
@@ -85,7 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_have_their_addresses_in_order),
         cmocka_unit_test(an_empty_or_missing_file_has_no_names),
-        cmocka_unit_test(packets_are_read),
+        cmocka_unit_test(ports_of_packets_are_read),
         cmocka_unit_test(packets_cut_short_are_not),
     };
 
