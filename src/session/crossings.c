@@ -3,6 +3,8 @@
 // onto the list for the person, and, where that is the answer, under a cover or into quarantine.
 #include "session/state.h"
 
+#include "guard/hostpattern.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -153,6 +155,24 @@ void session_on_creates(void *ctx, const char *path)
 
 // --- the guarded network ---
 
+// A host that the program asks for each time and that the policy means to refuse.
+static bool is_quiet(const struct session *s, const json_t *e)
+{
+    const struct policy_list *quiet = &s->options.policy->network.quiet;
+    const char *name = json_string_value(json_object_get(e, "host"));
+    struct host host;
+
+    if (!quiet->n || !name || !host_parse(name, strlen(name), &host, NULL))
+        return false;
+    for (size_t i = 0; i < quiet->n; i++) {
+        struct host_pattern pattern;
+
+        if (host_pattern_parse(quiet->items[i].text, &pattern, NULL) && host_pattern_match(&pattern, &host))
+            return true;
+    }
+    return false;
+}
+
 void session_on_network(void *ctx, const json_t *e)
 {
     struct session *s = ctx;
@@ -165,7 +185,7 @@ void session_on_network(void *ctx, const json_t *e)
 
     netrecord_detail(e, s->whois, &detail);
     session_record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
-    if (word && verdict == VERDICT_DENY)
+    if (word && verdict == VERDICT_DENY && !is_quiet(s, e))
         session_refuse(s, "network", subject, rule, remedy);
 }
 

@@ -31,6 +31,8 @@ static struct host host_named(const char *name)
     return h;
 }
 
+static bool only;
+
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
@@ -38,7 +40,7 @@ static int setup(void **state)
 
     assert_true(guard_config_read(document, sizeof document - 1, &f->config, NULL));
     assert_true(secrets_new(&f->config, &f->secrets, NULL));
-    f->set = secrets_for(f->secrets, &api);
+    f->set = secrets_for(f->secrets, &api, &only);
     assert_non_null(f->set);
     *state = f;
     return 0;
@@ -60,14 +62,14 @@ static void only_its_own_hosts_have_a_secret(void **state)
     struct host h;
 
     h = host_named("a.cdn.test");
-    assert_int_equal(secrets_for(f->secrets, &h)->n, 1);
+    assert_int_equal(secrets_for(f->secrets, &h, &only)->n, 1);
     assert_int_equal(f->set->n, 2);
     h = host_named("cdn.test");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
     h = host_named("api.test.evil.test");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
     h = host_named("192.0.2.1");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
 }
 
 static void endless_subdomains_share_one_set(void **state)
@@ -78,7 +80,7 @@ static void endless_subdomains_share_one_set(void **state)
     for (int i = 0; i < 2000; i++) {
         AUTO_FREE char *name = xasprintf("n%d.cdn.test", i);
         struct host h = host_named(name);
-        const struct secret_set *set = secrets_for(f->secrets, &h);
+        const struct secret_set *set = secrets_for(f->secrets, &h, &only);
 
         assert_true(!first || first == set);
         first = set;
