@@ -241,6 +241,7 @@ struct policy *bind_policy(struct arena *arena, struct value *root, const char *
     p->profile = bind_text(arena, root, "extends");
     p->network.allow = bind_rules(arena, value_get(network, "allow"), &p->network.nallow);
     p->network.deny = bind_rules(arena, value_get(network, "deny"), &p->network.ndeny);
+    p->network.quiet = bind_rules(arena, value_get(network, "quiet"), &p->network.nquiet);
     bind_secrets(&b, value_get(root, "secrets"));
     bind_inside(&b, value_at(root, "files.inside"));
     bind_commands(&b, value_get(root, "commands"));

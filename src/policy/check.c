@@ -110,7 +110,8 @@ static bool inside_check(const struct value *entry, const char *key, struct err 
 
 static bool entries_check(const struct value *layer, struct err *err)
 {
-    static const char *const lists[] = {"network.allow", "network.deny", "commands", "files.inside"};
+    static const char *const lists[] = {"network.allow", "network.deny", "commands", "files.inside",
+                                        "network.quiet"};
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const struct value *list = value_at(layer, lists[i]);

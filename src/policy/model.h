@@ -99,10 +99,10 @@ struct policy {
     } files;
     struct {
         enum net_mode mode;
-        struct net_rule *allow, *deny;
-        size_t nallow, ndeny;
+        struct net_rule *allow, *deny, *quiet;
+        size_t nallow, ndeny, nquiet;
         bool ask, scan, proxy_env;
-        struct policy_list quiet, ca, addresses, publish, sockets;
+        struct policy_list ca, addresses, publish, sockets;
     } network;
     struct {
         struct policy_list pass; // names; a trailing * is a prefix

@@ -155,19 +155,30 @@ void session_on_creates(void *ctx, const char *path)
 
 // --- the guarded network ---
 
-// A host that the program asks for each time and that the policy means to refuse.
+static bool has_path(const struct net_rule *r, const char *path)
+{
+    for (size_t i = 0; i < r->paths.n; i++)
+        if (path && glob_match(r->paths.items[i].text, path))
+            return true;
+    return !r->paths.n;
+}
+
+// What a program asks for each time and the policy means to refuse.
 static bool is_quiet(const struct session *s, const json_t *e)
 {
-    const struct policy_list *quiet = &s->options.policy->network.quiet;
+    const struct policy *p = s->options.policy;
     const char *name = json_string_value(json_object_get(e, "host"));
+    const char *path = json_string_value(json_object_get(e, "path"));
     struct host host;
 
-    if (!quiet->n || !name || !host_parse(name, strlen(name), &host, NULL))
+    if (!p->network.nquiet || !name || !host_parse(name, strlen(name), &host, NULL))
         return false;
-    for (size_t i = 0; i < quiet->n; i++) {
+    for (size_t i = 0; i < p->network.nquiet; i++) {
+        const struct net_rule *r = &p->network.quiet[i];
         struct host_pattern pattern;
 
-        if (host_pattern_parse(quiet->items[i].text, &pattern, NULL) && host_pattern_match(&pattern, &host))
+        if (host_pattern_parse(r->host, &pattern, NULL) && host_pattern_match(&pattern, &host) &&
+            has_path(r, path))
             return true;
     }
     return false;

@@ -26,12 +26,15 @@ class Model:
     def __init__(self, stage, commands, last="Done."):
         self.commands, self.last = commands, last
         self.results = {}  # number of the command → what the agent sent back
-        self.refused = []  # (path, status) of requests that were none of a model's
         self.keys = set()  # credentials that arrived, as (header, value)
         self.lock = threading.Lock()
         stage.routes["/v1/responses"] = self.responses
         stage.routes["/backend-api/codex/responses"] = self.responses
         stage.routes["/v1/messages"] = self.messages
+        for path in ("/v1/models", "/backend-api/codex/models"):
+            stage.routes[path] = lambda h: h.reply(200, '{"models": [], "data": []}', "application/json")
+        stage.routes["/backend-api/wham/accounts/check"] = self.accounts
+        stage.routes["/api/"] = lambda h: h.reply(200, "{}", "application/json")
 
     def note(self, handler, results):
         with self.lock:
@@ -41,10 +44,15 @@ class Model:
             for i, text in enumerate(results):
                 self.results[i] = text
 
+    def accounts(self, h):  # of a ChatGPT login: where its workspace is served, which is here
+        id = h.headers.get("Chatgpt-Account-Id")
+        h.reply(200, json.dumps({"accounts": [{"id": id, "workspace_backend_origin": "https://chatgpt.com",
+                                               "account_routing_override": "NO_CONSTRAINT"}], "account_ordering": [id]}), "application/json")
+
     # --- OpenAI: Responses ---------------------------------------------------------------------------------------
 
     def responses(self, h):
-        if h.command != "POST":  # an offer of WebSocket
+        if h.command != "POST":  # an offer of WebSocket, which this server does not take
             return h.reply(426, "{}", "application/json")
         items = json.loads(h.body)["input"]
         results = [text_of(i["output"]) for i in items if i.get("type") == "function_call_output"]

@@ -190,6 +190,69 @@ static void a_body_field_cannot_be_imitated(void **state)
     assert_false(in_place(set, parts, "--Other\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n"));
 }
 
+static void only_ours_is_no_foreign_credential(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_BUF struct buf basic = {.cap = 4096}, theirs = {.cap = 4096};
+
+    buf_adds(&basic, "Basic ");
+    base64_encode("me:" PLACE, strlen("me:" PLACE), &basic);
+    buf_adds(&theirs, "Basic ");
+    base64_encode("me:attackers", strlen("me:attackers"), &theirs);
+    assert_false(inject_foreign(f->set, "Authorization", "Bearer " PLACE));
+    assert_false(inject_foreign(f->set, "authorization", PLACE));
+    assert_false(inject_foreign(f->set, "Authorization", buf_cstr(&basic)));
+    assert_false(inject_foreign(f->set, "X-Note", "Bearer attackers"));
+    assert_false(inject_foreign(f->set, "Cookie", "__cf_bm=x; cf_clearance=y; _cfuvid=z"));
+    assert_false(inject_foreign(f->set, "Sec-WebSocket-Protocol", "realtime"));
+
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer attackers"));
+    assert_true(inject_foreign(f->set, "AUTHORIZATION", buf_cstr(&theirs)));
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer " PLACE ", Bearer attackers"));
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer attackers " PLACE));
+    assert_true(inject_foreign(f->set, "x-api-key", PLACE)); // not in its place: it would go out as it is
+    assert_true(inject_foreign(f->set, "X-Goog-Api-Key", "attackers"));
+    assert_true(inject_foreign(f->set, "Cookie", "__cf_bm=x; session=attackers"));
+    assert_true(inject_foreign(f->set, "Sec-WebSocket-Protocol", "openai-insecure-api-key.attackers"));
+    assert_true(inject_foreign(NULL, "Authorization", "Bearer " PLACE)); // no value is there at all
+}
+
+static void only_ours_is_no_foreign_query(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(inject_foreign_query(f->set, "a=b&key=" PLACE));
+    assert_false(inject_foreign_query(f->set, "monkey=x&keys=y"));
+    assert_true(inject_foreign_query(f->set, "a=b&key=attackers"));
+    assert_true(inject_foreign_query(f->set, "KEY=attackers&key=" PLACE));
+    assert_true(inject_foreign_query(f->set, "key=" PLACE "&key=attackers"));
+    assert_true(inject_foreign_query(NULL, "access_token=x"));
+}
+
+static void a_secret_without_a_value_keeps_others_away(void **state)
+{
+    static const char text[] = "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"],\"header\":\"Authorization\","
+                               "\"only\":true}]}";
+    static const char broken[] = "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"]}]}";
+    struct host api = host_named("api.test"), other = host_named("other.test");
+    struct guard_config c;
+    struct secrets *s;
+    bool keeps;
+
+    (void)state;
+    assert_false(guard_config_read(broken, sizeof broken - 1, &c, NULL));
+    assert_true(guard_config_read(text, sizeof text - 1, &c, NULL));
+    assert_true(secrets_new(&c, &s, NULL));
+    assert_null(secrets_for(s, &api, &keeps));
+    assert_true(keeps);
+    assert_null(secrets_for(s, &api, &keeps)); // remembered
+    assert_true(keeps);
+    assert_null(secrets_for(s, &other, &keeps));
+    assert_false(keeps);
+    secrets_free(s);
+    guard_config_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +264,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(cleartext_is_told_only_for_secrets_that_mind, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_takes_it_in_its_field, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_field_cannot_be_imitated, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_ours_is_no_foreign_credential, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_ours_is_no_foreign_query, setup, teardown),
+        cmocka_unit_test(a_secret_without_a_value_keeps_others_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
