@@ -137,6 +137,8 @@ bool guard_config_write(const struct policy *p, const struct guard_extras *x, js
     for (size_t i = 0; i < x->nsecrets; i++) {
         json_t *o = NULL;
 
+        if (!x->secrets[i].value && !x->secrets[i].rule->only)
+            continue;
         if (!secret_to_json(&x->secrets[i], &o, err))
             return false;
         json_array_append_new(secrets, o);

@@ -316,9 +316,9 @@ static bool names_nobody(const char *cookies)
 
 static bool holds_credential(const char *name, const char *value)
 {
-    static const char *const fields[] = {"authorization", "proxy-authorization", "x-api-key",
-                                         "api-key",       "x-goog-api-key",      "x-auth-token",
-                                         "x-access-token", "openai-api-key",     "anthropic-api-key"};
+    static const char *const fields[] = {"authorization",  "proxy-authorization", "x-api-key",
+                                         "api-key",        "x-goog-api-key",      "x-auth-token",
+                                         "x-access-token", "openai-api-key",      "anthropic-api-key"};
 
     if (strcasecmp(name, "cookie") == 0)
         return !names_nobody(value);
@@ -348,7 +348,7 @@ bool inject_foreign(const struct secret_set *set, const char *name, const char *
 
 bool inject_foreign_query(const struct secret_set *set, const char *query)
 {
-    static const char *const names[] = {"key",   "api_key", "apikey", "api-key", "access_token",
+    static const char *const names[] = {"key",   "api_key", "apikey", "api-key",  "access_token",
                                         "token", "auth",    "bearer", "x-api-key"};
 
     while (*query) {

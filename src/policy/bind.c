@@ -192,7 +192,9 @@ static void bind_inside(struct binder *b, const struct value *list)
         f->path = bind_text(b->arena, v, "path");
         f->text = bind_text(b->arena, v, "text");
         f->head = bind_text(b->arena, v, "head");
-        f->members = keep || fake;
+        f->absent = bind_text(b->arena, v, "absent");
+        f->put = bind_text(b->arena, v, "put");
+        f->members = keep || fake || f->put;
         f->from = v->from;
         if (keep)
             f->keep = bind_list(b->arena, keep);

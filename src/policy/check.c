@@ -96,15 +96,16 @@ static bool command_check(const struct value *rule, const char *key, struct err 
 
 static bool inside_check(const struct value *entry, const char *key, struct err *err)
 {
-    bool members = value_get(entry, "keep") || value_get(entry, "fake");
+    bool members = value_get(entry, "keep") || value_get(entry, "fake") || value_get(entry, "put");
 
     if (!value_get(entry, "path"))
         return in_key(entry, err, key, "needs a path");
     if (value_get(entry, "text") && (members || value_get(entry, "head")))
-        return in_key(entry, err, key, "text is the whole file; remove keep, fake and head, or the text");
+        return in_key(entry, err, key,
+                      "text is the whole file; remove keep, fake, put and head, or the text");
     if (members && value_get(entry, "head"))
         return in_key(entry, err, key,
-                      "head is for files of lines, keep and fake are for JSON; remove one of them");
+                      "head is for files of lines, keep, fake and put are for JSON; remove one of them");
     return true;
 }
 
@@ -203,7 +204,7 @@ static bool secrets_check(const struct value *root, struct err *err)
     const struct value *secrets = value_get(root, "secrets");
 
     for (const struct value *s = secrets ? secrets->first : NULL; s; s = s->next) {
-        const char *missing = !value_get(s, "from")                 ? "from: env:NAME, file:PATH or json:PATH#POINTER"
+        const char *missing = !value_get(s, "from") ? "from: env:NAME, file:PATH or json:PATH#POINTER"
                               : !value_count(value_get(s, "hosts")) ? "hosts: the list of where it may go"
                               : !value_get(s, "header") && !value_get(s, "query") && !value_get(s, "body")
                                   ? "header, query or body: where it may stand in a request"

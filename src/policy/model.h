@@ -64,9 +64,9 @@ struct secret {
 // A file of the yard's own (files.inside): a copy of the host's at this path, or `text`.
 struct inside_file {
     char *path;
-    char *text, *head; // NULL when not named
+    char *text, *head, *absent, *put; // NULL when not named
     struct policy_list keep, fake;
-    bool members; // keep or fake is there: of a JSON file only these, and those that secrets come from
+    bool members; // keep, fake or put is there: of a JSON file only these, and those that secrets come from
     struct origin from;
 };
 

@@ -8,7 +8,8 @@
 #include "policy/load.h"
 #include "policy/value.h"
 
-// The files of profiles/ in the source tree, put into the build by tools/embed-profiles; ended by a NULL name.
+// The files of profiles/ in the source tree, put into the build by tools/embed-profiles; ended by a NULL
+// name.
 struct profile_text {
     const char *name, *text;
 };

@@ -81,9 +81,9 @@ static bool find(struct arena *a, const struct policy_places *places, const char
 static bool stack(struct arena *a, const struct policy_places *places, const char *name, bool below,
                   int depth, struct value **ret, struct err *err)
 {
-    struct profile_file f = {
-        .source = {.layer = LAYER_BUILTIN, .workspace = places ? places->workspace : NULL,
-                   .home = places ? places->home : NULL}};
+    struct profile_file f = {.source = {.layer = LAYER_BUILTIN,
+                                        .workspace = places ? places->workspace : NULL,
+                                        .home = places ? places->home : NULL}};
     struct value *top = NULL, *base;
     const char *extends;
     bool own, ok;

@@ -230,8 +230,8 @@ static const char *beside(const struct scalar_context *c, const char *path)
 
 static bool pointer_check(const char *text, struct err *err)
 {
-    return text[0] == '/' || err_set(err, ERR_INPUT, "\"%.100s\" is not a JSON pointer, like /tokens/access",
-                                     text);
+    return text[0] == '/' ||
+           err_set(err, ERR_INPUT, "\"%.100s\" is not a JSON pointer, like /tokens/access", text);
 }
 
 // PATH#POINTER; the last # parts them, as a path may have one.
@@ -242,7 +242,8 @@ static bool json_source_check(const struct scalar_context *c, const char *text, 
     char *path = hash ? arena_strndup(c->arena, text, (size_t)(hash - text)) : NULL;
 
     if (!path || !pointer_check(hash + 1, err))
-        return err_set(err, ERR_INPUT, "json:%.100s has no #POINTER, like json:~/.tool/auth.json#/token", text);
+        return err_set(err, ERR_INPUT, "json:%.100s has no #POINTER, like json:~/.tool/auth.json#/token",
+                       text);
     if (!path_check(path, NULL, false, err))
         return false;
     *ret = arena_printf(c->arena, "json:%s%s", beside(c, path), hash);

@@ -84,7 +84,8 @@ bool plan_decode(const void *data, size_t n, struct plan_view *ret, struct err *
         return err_set(err, ERR_PROTOCOL, "the plan's strings are broken");
     for (uint32_t i = 0; i < head->nops; i++)
         if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings ||
-            ((ops[i].kind == MOUNT_FILE || ops[i].kind == MOUNT_CONTENT) && ops[i].size >= head->nstrings - ops[i].src))
+            ((ops[i].kind == MOUNT_FILE || ops[i].kind == MOUNT_CONTENT) &&
+             ops[i].size >= head->nstrings - ops[i].src))
             return err_set(err, ERR_PROTOCOL, "operation %u of the plan points outside its strings", i);
     *ret = (struct plan_view){head, ops, strings};
     return true;

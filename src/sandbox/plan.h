@@ -24,11 +24,11 @@ enum mount_kind {
     MOUNT_TMPFS,    // size bytes at dst
     MOUNT_MASK,     // dst cannot be read, listed or changed
     MOUNT_FILE,     // a read-only file of the yard's own at dst; src is its content, size its length
-    MOUNT_CONTENT,  // a plain file in a tmpfs of ours, as writable as that and its mode; src and size as above
-    MOUNT_LINK,     // symbolic link dst → src, in a tmpfs of ours
-    MOUNT_DEV,      // /dev: the harmless devices, pts, shm
-    MOUNT_PROC,     // /proc of the new pid namespace, with its masks
-    MOUNT_SYS,      // /sys of the new network namespace, or the host's read-only
+    MOUNT_CONTENT, // a plain file in a tmpfs of ours, as writable as that and its mode; src and size as above
+    MOUNT_LINK,    // symbolic link dst → src, in a tmpfs of ours
+    MOUNT_DEV,     // /dev: the harmless devices, pts, shm
+    MOUNT_PROC,    // /proc of the new pid namespace, with its masks
+    MOUNT_SYS,     // /sys of the new network namespace, or the host's read-only
 };
 
 enum mount_flag {

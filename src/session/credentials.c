@@ -130,8 +130,7 @@ static bool read_one(struct credentials *c, const struct secret *s, const struct
                                why.msg);
     }
     free(value);
-    if (s->only)
-        c->items[c->n++] = (struct guard_secret){.rule = s};
+    c->items[c->n++] = (struct guard_secret){.rule = s};
     return true;
 }
 

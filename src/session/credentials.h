@@ -16,8 +16,8 @@ struct credentials {
     size_t n;
 };
 
-// One that is `optional` and not there is left out, or, with `only`, has no value. ERR_INPUT or ERR_MISSING
-// for others.
+// All of the policy's; one that is `optional` and not there has no value. ERR_INPUT when another is not
+// there.
 MUST_USE bool credentials_read(const struct policy *p, const struct session_places *places,
                                struct credentials *ret, struct err *err);
 // NAME=PLACEHOLDER for those that programs look for in their environment; those of a JSON file stand in its

@@ -73,9 +73,10 @@ static void add_files(const struct policy *p, const struct file_rules *rules, st
     add_list(out, "can be read, never written or made, wherever they lie", &p->files.protect, rules);
     add_list(out, "hidden", &p->files.deny, rules);
     if (p->files.deny.n || p->files.protect.n)
-        buf_adds(out, "  (@system: /usr, /etc and the like. @toolchains: what PATH names. @secrets: keys, logins "
-                      "and histories. @hooks: git hooks and configuration, settings of editors and agents such as "
-                      ".vscode, .claude and .codex, .envrc, bawn.yaml)\n");
+        buf_adds(out,
+                 "  (@system: /usr, /etc and the like. @toolchains: what PATH names. @secrets: keys, logins "
+                 "and histories. @hooks: git hooks and configuration, settings of editors and agents such as "
+                 ".vscode, .claude and .codex, .envrc, bawn.yaml)\n");
 }
 
 static void add_rule(const struct net_rule *r, struct buf *out)
@@ -117,9 +118,9 @@ static void add_limits(const struct limits *l, struct buf *out)
     const struct {
         const char *name, *unit;
         uint64_t value;
-    } rows[] = {{"time", "s", l->wall_ms / 1000},     {"memory", "bytes", l->memory},
-                {"processes", "", l->processes},      {"disk", "bytes", l->disk},
-                {"open files", "", l->open_files},    {"output", "bytes", l->output}};
+    } rows[] = {{"time", "s", l->wall_ms / 1000},  {"memory", "bytes", l->memory},
+                {"processes", "", l->processes},   {"disk", "bytes", l->disk},
+                {"open files", "", l->open_files}, {"output", "bytes", l->output}};
     struct list list;
 
     begin(&list, out, "limits");
@@ -134,22 +135,26 @@ static void add_limits(const struct limits *l, struct buf *out)
 
 void guide_write(const struct policy *p, const struct file_rules *rules, struct buf *ret)
 {
-    buf_addf(ret,
-             "You are inside bawn, a yard that the kernel enforces (profile %s). What it refuses stays refused: "
-             "another tool, sudo or a second try changes nothing. Refusals look like \"Permission denied\", "
-             "\"Read-only file system\", \"No such file\", a host name that does not exist, or HTTP status 403 with "
-             "the rule and the remedy in its body.\n\n",
-             p->profile);
+    buf_addf(
+        ret,
+        "You are inside bawn, a yard that the kernel enforces (profile %s). What it refuses stays refused: "
+        "another tool, sudo or a second try changes nothing. Refusals look like \"Permission denied\", "
+        "\"Read-only file system\", \"No such file\", a host name that does not exist, or HTTP status 403 "
+        "with "
+        "the rule and the remedy in its body.\n\n",
+        p->profile);
     add_files(p, rules, ret);
     add_network(p, ret);
     add_limits(&p->limits, ret);
-    buf_adds(ret, "\nIf the work needs more, stop and tell the person what you need and why. They can start the run "
-                  "again with one of these options of `bawn run`, or write the key into bawn.yaml:\n"
-                  "  a file or directory to read       --read PATH            files.read+: [PATH]\n"
-                  "  one to write                      --write PATH           files.write+: [PATH]\n"
-                  "  a host                            --allow HOST,GET       network.allow+: [{host: HOST}]\n"
-                  "  a variable of their environment   --env NAME             env.pass+: [NAME]\n"
-                  "  a name of @hooks or @secrets      files.protect, files.deny: the list without that set\n"
-                  "  more time, memory, processes      --set limits.KEY=VALUE\n"
-                  "What was refused so far is on record: they see it at the end, or with `bawn log`.\n");
+    buf_adds(
+        ret,
+        "\nIf the work needs more, stop and tell the person what you need and why. They can start the run "
+        "again with one of these options of `bawn run`, or write the key into bawn.yaml:\n"
+        "  a file or directory to read       --read PATH            files.read+: [PATH]\n"
+        "  one to write                      --write PATH           files.write+: [PATH]\n"
+        "  a host                            --allow HOST,GET       network.allow+: [{host: HOST}]\n"
+        "  a variable of their environment   --env NAME             env.pass+: [NAME]\n"
+        "  a name of @hooks or @secrets      files.protect, files.deny: the list without that set\n"
+        "  more time, memory, processes      --set limits.KEY=VALUE\n"
+        "What was refused so far is on record: they see it at the end, or with `bawn log`.\n");
 }

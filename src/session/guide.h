@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guide: a short text inside every run, made from the policy in force, for whoever works there and meets a
-// refusal. BAWN_GUIDE names it.
+// The guide: a short text inside every run, made from the policy in force, for whoever works there and meets
+// a refusal. BAWN_GUIDE names it.
 #ifndef BAWN_SESSION_GUIDE_H
 #define BAWN_SESSION_GUIDE_H
 

@@ -19,7 +19,46 @@
 #include "guard/placeholder.h"
 #include "session/session.h"
 
+#define TAIL 20             // characters
 #define WORKSPACE_DIGITS 16 // of the workspace's hash, in the name of its directory
+
+// --- placeholders in the policy's own texts ---
+
+// Of a secret that is not there: "".
+static const char *placeholder_of(const struct credentials *c, const char *name, size_t n)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strlen(c->items[i].rule->name) == n && !memcmp(c->items[i].rule->name, name, n))
+            return c->items[i].value ? c->items[i].placeholder : "";
+    return NULL;
+}
+
+// ${NAME} and ${NAME:N}. What names no secret stays as it stands. False when a secret has no value.
+static bool expand(const char *text, const struct credentials *c, struct buf *ret)
+{
+    const char *at;
+    bool all = true;
+
+    for (; (at = strstr(text, "${")); text = at) {
+        size_t n = strcspn(at + 2, ":}");
+        const char *placeholder = placeholder_of(c, at + 2, n), *end = strchr(at, '}');
+        size_t len = placeholder ? strlen(placeholder) : 0, last = len;
+
+        buf_add(ret, text, (size_t)(at - text));
+        if (!placeholder || !end) {
+            buf_adds(ret, "${");
+            at += 2;
+            continue;
+        }
+        all &= len > 0;
+        if (at[2 + n] == ':')
+            last = strtoul(at + 3 + n, NULL, 10);
+        buf_adds(ret, placeholder + (last < len ? len - last : 0));
+        at = end + 1;
+    }
+    buf_adds(ret, text);
+    return all;
+}
 
 // --- JSON by members ---
 
@@ -115,10 +154,24 @@ static void put_secrets(json_t *to, const char *path, const struct credentials *
     }
 }
 
+static bool put_over(json_t *to, const char *put, const struct credentials *c, struct err *err)
+{
+    AUTO_BUF struct buf text;
+    AUTO_JSON json_t *over = NULL;
+
+    buf_init(&text, JSON_FILE_MAX);
+    expand(put, c, &text);
+    over = json_parse(text.ptr ? text.ptr : "", text.len, err);
+    if (!json_is_object(over))
+        return err_set(err, ERR_INPUT, "not a JSON object"), err_prefix(err, "put");
+    json_object_update_recursive(to, over);
+    return true;
+}
+
 static bool add_members(const struct inside_file *f, const struct inside_source *in, struct buf *ret,
                         struct err *err)
 {
-    AUTO_JSON json_t *from = json_parse(in->text, in->n, err), *to = json_object();
+    AUTO_JSON json_t *from = in->text ? json_parse(in->text, in->n, err) : json_object(), *to = json_object();
     AUTO_FREE char *out = NULL;
 
     if (!from)
@@ -128,6 +181,8 @@ static bool add_members(const struct inside_file *f, const struct inside_source 
     for (size_t i = 0; i < f->fake.n; i++)
         show(from, to, f->fake.items[i].text, in->workspace, faked);
     put_secrets(to, in->path, in->credentials);
+    if (f->put && !put_over(to, f->put, in->credentials, err))
+        return false;
     out = json_dumps(to, JSON_INDENT(2));
     return out && buf_addf(ret, "%s\n", out);
 }
@@ -190,26 +245,41 @@ static void replace_all(struct buf *text, const char *value, const char *placeho
         memcpy(at, placeholder, n); // of the same length
 }
 
+// And the end of a long value, which programs keep to know it again.
+static void hide(struct buf *text, const struct guard_secret *s)
+{
+    size_t n = strlen(s->value), at = n >= 2 * TAIL ? n - TAIL : n;
+
+    replace_all(text, s->value, s->placeholder);
+    if (at < n)
+        replace_all(text, s->value + at, s->placeholder + at);
+}
+
 bool inside_text(const struct inside_file *f, const struct inside_source *in, struct buf *ret,
                  struct err *err)
 {
     const struct credentials *c = in->credentials;
 
-    if (f->text) {
-        buf_adds(ret, f->text);
-    } else if (!in->text) {
-        if (!f->head)
-            return false;
-        buf_adds(ret, f->head);
-    } else if (f->members) {
+    AUTO_BUF struct buf head;
+
+    buf_init(&head, JSON_FILE_MAX);
+    if (!f->text && !f->head && !f->put && !f->absent && !in->text)
+        return false;
+    if (f->absent && !in->text && !expand(f->absent, c, &head))
+        return false;
+    if (f->text || f->head)
+        expand(f->text ? f->text : f->head, c, &head);
+    if (f->members && !(f->absent && !in->text)) {
         if (!add_members(f, in, ret, err))
             return false;
+    } else if (f->text || !in->text) {
+        buf_adds(ret, buf_cstr(&head));
     } else {
-        add_lines(f->head ? f->head : "", in->text, in->n, ret);
+        add_lines(buf_cstr(&head), in->text, in->n, ret);
     }
     for (size_t i = 0; i < c->n; i++)
         if (c->items[i].value)
-            replace_all(ret, c->items[i].value, c->items[i].placeholder);
+            hide(ret, &c->items[i]);
     return !ret->full || err_set(err, ERR_LIMIT, "longer than %u bytes", JSON_FILE_MAX);
 }
 

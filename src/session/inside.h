@@ -16,7 +16,8 @@ struct inside {
 
 // A note, one line each, for a file that is there and cannot be shown.
 MUST_USE bool inside_make(const struct policy *p, const struct session_places *places,
-                          const struct credentials *c, struct inside *ret, struct buf *notes, struct err *err);
+                          const struct credentials *c, struct inside *ret, struct buf *notes,
+                          struct err *err);
 void inside_deinit(struct inside *in);
 
 struct inside_source {

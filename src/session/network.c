@@ -146,9 +146,8 @@ bool network_new(const struct policy *p, const struct session_places *places, co
     buf_init(&n->ports, 4096);
     roots_init(&n->roots);
     find_known(n, places);
-    if (!path || !read_roots(n, places, err) ||
-        (read_registries(n, places), !make_ports(n, err)) || !make_document(n, p, &doc, err) ||
-        !guard_spawn(path, doc, &n->control, err)) {
+    if (!path || !read_roots(n, places, err) || (read_registries(n, places), !make_ports(n, err)) ||
+        !make_document(n, p, &doc, err) || !guard_spawn(path, doc, &n->control, err)) {
         network_free(n);
         return false;
     }

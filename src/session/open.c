@@ -392,9 +392,9 @@ static bool set_up(struct session *s, struct strlist *network_env, struct err *e
     buf_init(&top, PLAN_MAX);
     // The guard has been starting all the while.
     ok = make_base(s, layout, own_net, &base, err) && (!at_once || send_part(s, INIT_PLAN, &base, err)) &&
-         find_covers(s, err) && make_inside(s, err) && (!s->network || network_wait(s->network, network_env, err)) &&
-         make_top(s, layout, &top, err) && (!at_once || send_part(s, INIT_TOP, &top, err)) &&
-         make_guardians(s, err) &&
+         find_covers(s, err) && make_inside(s, err) &&
+         (!s->network || network_wait(s->network, network_env, err)) && make_top(s, layout, &top, err) &&
+         (!at_once || send_part(s, INIT_TOP, &top, err)) && make_guardians(s, err) &&
          (at_once || (send_part(s, INIT_PLAN, &base, err) && send_part(s, INIT_TOP, &top, err)));
     layout_free(layout);
     return ok;

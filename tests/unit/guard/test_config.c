@@ -165,8 +165,10 @@ static void a_placeholder_has_the_shape_and_nothing_else(void **state UNUSED)
 
 static void a_json_web_token_keeps_its_claims_and_loses_its_signature(void **state UNUSED)
 {
-    static const char token[] = "eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx_-0";
-    static const char *const none[] = {"eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.short", "eyJhbGciOiJSUzI1NiJ9",
+    static const char token[] =
+        "eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx_-0";
+    static const char *const none[] = {"eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.short",
+                                       "eyJhbGciOiJSUzI1NiJ9",
                                        "eyJhbGciOiJSUzI1NiJ9.x.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx",
                                        "sk-a.eyJ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx_-0"};
     size_t kept = strlen("eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.");

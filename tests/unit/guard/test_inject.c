@@ -231,8 +231,9 @@ static void only_ours_is_no_foreign_query(void **state)
 
 static void a_secret_without_a_value_keeps_others_away(void **state)
 {
-    static const char text[] = "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"],\"header\":\"Authorization\","
-                               "\"only\":true}]}";
+    static const char text[] =
+        "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"],\"header\":\"Authorization\","
+        "\"only\":true}]}";
     static const char broken[] = "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"]}]}";
     struct host api = host_named("api.test"), other = host_named("other.test");
     struct guard_config c;

@@ -169,8 +169,10 @@ static const struct bad bad[] = {
      "fd00::1 or fd00::/8"},
     // secrets, commands, approval
     {"secrets: {T: {from: \"abc\", hosts: [a.org], header: A}}\n",
-     "1:21: secrets.T.from: a secret comes from env:NAME, file:PATH or json:PATH#POINTER, it is not written here"},
-    {"secrets: {T: {hosts: [a.org], header: A}}\n", "1:14: secrets.T: needs from: env:NAME or file:PATH"},
+     "1:21: secrets.T.from: a secret comes from env:NAME, file:PATH or json:PATH#POINTER, it is not written "
+     "here"},
+    {"secrets: {T: {hosts: [a.org], header: A}}\n",
+     "1:14: secrets.T: needs from: env:NAME, file:PATH or json:PATH#POINTER"},
     {"secrets: {T: {from: \"env:T\", header: A}}\n",
      "1:14: secrets.T: needs hosts: the list of where it may go"},
     {"secrets: {T: {from: \"env:T\", hosts: [a.org]}}\n",
@@ -187,9 +189,10 @@ static const struct bad bad[] = {
      "1:22: approval.reviewer: unknown value \"ttty\"; did you mean \"tty\"? allowed: tty, web, model, none"},
     {"files: {inside: [{keep: [/a]}]}\n", "1:18: files.inside[0]: needs a path"},
     {"files: {inside: [{path: a, text: x, head: y}]}\n",
-     "1:18: files.inside[0]: text is the whole file; remove keep, fake and head, or the text"},
+     "1:18: files.inside[0]: text is the whole file; remove keep, fake, put and head, or the text"},
     {"files: {inside: [{path: a, keep: [/x], head: y}]}\n",
-     "1:18: files.inside[0]: head is for files of lines, keep and fake are for JSON; remove one of them"},
+     "1:18: files.inside[0]: head is for files of lines, keep, fake and put are for JSON; remove one of "
+     "them"},
     {"files: {inside: [{path: a, keep: [x]}]}\n",
      "1:35: files.inside[0].keep[0]: \"x\" is not a JSON pointer, like /tokens/access"},
     {"secrets: {A: {from: \"json:~/x\", hosts: [a.org], header: b}}\n",
@@ -201,7 +204,7 @@ static const struct bad bad[] = {
 static const struct bad unsupported[] = {
     {"as_root: true\n", "1:10: as_root: true is not in this build; run as yourself: as_root: false"},
     {"extends: agent:none\n", NULL}, // its words name a directory of the scene: test_profiles.c
-    {"extends: computer\n", NULL}, // by its overlay, which the profile asks for
+    {"extends: computer\n", NULL},   // by its overlay, which the profile asks for
     {"files: {ask: [~/x]}\n",
      "1:14: files.ask is not in this build; grant the path in files.write, or leave it out"},
     {"commands: [{match: [git], decision: ask}]\n", "1:11: commands is not in this build; remove it"},

@@ -36,7 +36,8 @@ static void every_profile_of_the_build_loads(void **state)
             bool writes = !r->methods.n;
 
             for (size_t k = 0; k < r->methods.n; k++)
-                writes |= strcmp(r->methods.items[k].text, "GET") != 0 && strcmp(r->methods.items[k].text, "HEAD") != 0;
+                writes |= strcmp(r->methods.items[k].text, "GET") != 0 &&
+                          strcmp(r->methods.items[k].text, "HEAD") != 0;
             // What takes uploads is named host by host and path by path.
             assert_null(strchr(r->host, '*'));
             assert_true(!writes || r->paths.n);
@@ -67,8 +68,10 @@ static void a_profile_of_the_users_is_found_and_stands_on_others(void **state)
 
     (void)state;
     scene_init(&s);
-    scene_write(&s, "home/.config/bawn/profiles/agent-base.yaml", "extends: read-only\nenv: {set: {A: \"1\", B: \"1\"}}\n");
-    scene_write(&s, "home/.config/bawn/profiles/agent-mine.yaml", "extends: agent:base\nenv: {set: {B: \"2\"}}\n");
+    scene_write(&s, "home/.config/bawn/profiles/agent-base.yaml",
+                "extends: read-only\nenv: {set: {A: \"1\", B: \"1\"}}\n");
+    scene_write(&s, "home/.config/bawn/profiles/agent-mine.yaml",
+                "extends: agent:base\nenv: {set: {B: \"2\"}}\n");
     if (!scene_load(&s, &mine))
         fail_msg("%s", s.err.msg);
     assert_list(&s.policy->env.set, "A=1 B=2");
