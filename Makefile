@@ -41,6 +41,7 @@ install: all
 bench: all
 	bench/start --bawn $(BUILD)/bawn
 	bench/steady --bawn $(BUILD)/bawn
+	bench/agents --bawn $(BUILD)/bawn
 
 fuzz:
 	@test -f $(BUILD)-fuzz/build.ninja || CC=clang CFLAGS=-fsanitize=fuzzer-no-link meson setup $(BUILD)-fuzz \

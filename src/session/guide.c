@@ -66,12 +66,29 @@ static void add_list(struct buf *out, const char *title, const struct policy_lis
     end(&l, "nothing");
 }
 
+// Sets by name, and how many others: what somebody hides one by one may be hidden for its name.
+static void add_hidden(struct buf *out, const struct policy_list *deny)
+{
+    struct list l;
+    size_t others = 0;
+
+    begin(&l, out, "hidden");
+    for (size_t i = 0; i < deny->n; i++)
+        if (deny->items[i].text[0] == '@')
+            item(&l, deny->items[i].text);
+        else
+            others++;
+    if (others && next(&l))
+        buf_addf(out, "%zu names of the policy's own", others);
+    end(&l, "nothing");
+}
+
 static void add_files(const struct policy *p, const struct file_rules *rules, struct buf *out)
 {
     add_list(out, "can be written", &p->files.write, rules);
     add_list(out, "can be read", &p->files.read, rules);
     add_list(out, "can be read, never written or made, wherever they lie", &p->files.protect, rules);
-    add_list(out, "hidden", &p->files.deny, rules);
+    add_hidden(out, &p->files.deny);
     if (p->files.deny.n || p->files.protect.n)
         buf_adds(out,
                  "  (@system: /usr, /etc and the like. @toolchains: what PATH names. @secrets: keys, logins "
@@ -118,16 +135,15 @@ static void add_limits(const struct limits *l, struct buf *out)
     const struct {
         const char *name, *unit;
         uint64_t value;
-    } rows[] = {{"time", "s", l->wall_ms / 1000},  {"memory", "bytes", l->memory},
-                {"processes", "", l->processes},   {"disk", "bytes", l->disk},
-                {"open files", "", l->open_files}, {"output", "bytes", l->output}};
+    } rows[] = {{"time", " s", l->wall_ms / 1000}, {"memory", " bytes", l->memory},
+                {"processes", "", l->processes},   {"disk", " bytes", l->disk},
+                {"open files", "", l->open_files}, {"output", " bytes", l->output}};
     struct list list;
 
     begin(&list, out, "limits");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (rows[i].value && next(&list))
-            buf_addf(out, "%s %llu%s%s", rows[i].name, (unsigned long long)rows[i].value,
-                     rows[i].unit[0] && rows[i].unit[1] ? " " : "", rows[i].unit);
+            buf_addf(out, "%s %llu%s", rows[i].name, (unsigned long long)rows[i].value, rows[i].unit);
     if (l->cpu > 0 && next(&list))
         buf_addf(out, "processors %g", l->cpu);
     end(&list, "none");

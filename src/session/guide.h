@@ -10,8 +10,7 @@
 #define GUIDE_PATH "/run/bawn/guide.txt"
 #define GUIDE_MAX 8192u // bytes
 
-// Names what is granted. Of what is denied only the policy's own words, never a path that a set or a glob
-// stands for.
+// Names what is granted. Of what is denied only sets.
 void guide_write(const struct policy *p, const struct file_rules *rules, struct buf *ret);
 
 #endif

@@ -2,7 +2,8 @@
 """Agents that people use, whole inside, against a model of ours that speaks their API: they do a task, and then the model
 turns hostile. Hosts are mapped by the stage; the profile is what a person gets, with the stage's authority on top.
 
-The packages are looked for where BAWN_TEST_AGENTS names a directory that npm installed them in, then on PATH.
+The packages are looked for in the directory that BAWN_TEST_AGENTS names (.ci/run fills ~/.cache/bawn-tests/agents by npm
+install --prefix), then on PATH.
 """
 import base64
 import json
@@ -43,12 +44,12 @@ class Agent:
         self.file, self.login, self.header, self.secrets = file, login, header, secrets
 
     def prepare(self, yard):
-        directory = os.environ.get("BAWN_TEST_AGENTS", "")
+        directory = os.environ.get("BAWN_TEST_AGENTS") or os.path.expanduser("~/.cache/bawn-tests/agents")
         bin = os.path.join(directory, "node_modules/.bin")
         if os.path.exists(os.path.join(bin, self.name)):
             yard.env["PATH"] = bin + ":" + yard.env["PATH"]
         elif not shutil.which(self.name, path=PATH):
-            skip("needs %s: npm install %s in a directory that BAWN_TEST_AGENTS names" % (self.name, self.package))
+            skip("needs %s: npm install --prefix %s %s" % (self.name, directory, self.package))
 
     @property
     def package(self):
@@ -393,3 +394,99 @@ def killing_everything_inside_ends_the_run_and_nothing_else(yard):
     finally:
         bystander.kill()
         bystander.wait()
+
+
+# --- what holds for any agent ----------------------------------------------------------------------------------------------
+
+
+@test
+def the_guide_says_what_holds_and_no_more(yard):
+    yard.write("~/.ssh/id_ed25519", "PRIVATE KEY\n")
+    yard.write("secret-plans.txt", "hidden\n")
+    r = yard.run("cat $BAWN_GUIDE; echo x 2>/dev/null >>$BAWN_GUIDE && echo WRITTEN; rm -f $BAWN_GUIDE 2>/dev/null && echo GONE; true",
+                 "--read", "/srv", "--allow", "docs.example.org:8443,GET", "--wall", "90s", "--deny", "secret-plans.txt", "--env", "TOKEN=hush-hush-hush")
+    for told in (yard.workspace, "/srv", "docs.example.org:8443 GET", "time 90 s", "--allow HOST", "--write PATH", "bawn log"):
+        check(told in r.out, "the guide does not say " + told, r)
+    for kept in ("PRIVATE KEY", "id_ed25519", "secret-plans", "hush", "WRITTEN", "GONE"):
+        check(kept not in r.out, "the guide says or lets " + kept, r)
+    check(len(r.out) < 4096, "the guide is long: %d bytes" % len(r.out))
+    for options in (("--profile", "read-only"), ("--read", "/"), ("--set", "files.strict=true"), ("--set", "network.mode=open")):
+        r = yard.run("cat $BAWN_GUIDE", *options)
+        check(r.rc == 0 and "network:" in r.out, "no guide with %s" % (options,), r)
+
+
+@test
+def a_program_of_npm_runs_wherever_npm_put_it(yard):
+    need("node")
+    code = "#!/usr/bin/env node\nconsole.log(require('../lib/word.js'))\n"
+    for prefix, modules in (("~/.npm-global", "lib/node_modules"), ("~/.nvm/versions/node/v20.1.0", "lib/node_modules"),
+                            ("~/.local/share/fnm/node-versions/v20/installation", "lib/node_modules"), (yard.workspace, "node_modules")):
+        package = prefix + "/" + modules + "/tool"
+        yard.write(package + "/bin/tool.js", code, 0o755)
+        yard.write(package + "/lib/word.js", "module.exports = 'runs'\n")
+        bin = yard.path(prefix + ("/node_modules/.bin" if prefix == yard.workspace else "/bin"))
+        os.makedirs(bin)
+        os.symlink(os.path.relpath(yard.path(package) + "/bin/tool.js", bin), bin + "/tool")
+        r = yard.bawn("run", "--profile", "agent:generic", "--", "tool", env={"PATH": bin + ":" + PATH})
+        check(r.rc == 0 and r.out == "runs\n", "not in %s" % prefix, r)
+    # The native installer: a link beside other tools to one program.
+    yard.write("~/.local/share/claude/versions/1.0.0", "#!/bin/sh\necho native\n", 0o755)
+    os.makedirs(yard.path("~/.local/bin"))
+    os.symlink("../share/claude/versions/1.0.0", yard.path("~/.local/bin/claude"))
+    r = yard.bawn("run", "--profile", "agent:claude", "--", "claude", env={"PATH": yard.path("~/.local/bin") + ":" + PATH})
+    check(r.rc == 0 and r.out == "native\n", "the native installer's", r)
+
+
+@test
+def only_a_key_that_is_there_goes_to_its_host_and_no_other_one_does(yard):
+    need("curl")
+    with Stage(yard, *HOSTS) as stage:
+        Model(stage, [])
+        policy = stage.file("generic.json", json.dumps({"version": 1, "network": {"ca": [stage.ca], "addresses": [ADDRESS]}}))
+        ask = "curl -sS -o /dev/null -w '%%{http_code}\\n' -d '{\"input\": [], \"messages\": [], \"model\": \"m\"}' %s"
+        mine = ask % "-H \"Authorization: Bearer $OPENAI_API_KEY\" https://api.openai.com/v1/responses"
+        tries = [("403", ask % "-H 'Authorization: Bearer attackers-own-key-123456' https://api.openai.com/v1/responses"),
+                 ("403", ask % "-H 'Cookie: session=attackers-own' https://api.openai.com/v1/responses"),
+                 ("403", ask % "'https://api.openai.com/v1/responses?api_key=attackers'"),
+                 ("403", ask % "-H \"Authorization: Bearer $OPENAI_API_KEY\" -H 'Authorization: Bearer attackers' https://api.openai.com/v1/responses"),
+                 ("403", ask % "-H 'x-api-key: attackers-own-key-123456' https://api.anthropic.com/v1/messages"),  # whose key is not set
+                 ("403", ask % "-H \"Authorization: Bearer $OPENAI_API_KEY\" https://api.openai.com/v1/files"),
+                 ("200", mine)]
+        for status, line in tries:
+            stage.requests.clear()
+            r = yard.bawn("run", "--profile", "agent:generic", "-p", policy, "--", "sh", "-c", line, env={"OPENAI_API_KEY": OPENAI_KEY})
+            check(r.out.strip() == status, "%s: %s" % (status, line), r)
+            check(bool(stage.requests) == (status == "200") and not stage.arrived("attackers"), "what came: " + line, r)
+        check(stage.arrived(OPENAI_KEY), "the key did not arrive")
+
+
+@test
+def a_profile_of_ones_own_shows_a_login_without_its_tokens(yard):
+    """files.inside, files.state and json: secrets in anybody's policy; also over a file of the host's that is in view."""
+    yard.write("~/.config/bawn/profiles/agent-mine.yaml", """
+version: 1
+files:
+  state: ["~/.tool/sessions"]
+  inside:
+    - {path: "~/.tool/auth.json", keep: [/user], fake: [/refresh]}
+    - {path: "~/.tool/conf", head: "mode = 1\\n"}
+network: {mode: guarded}
+secrets:
+  TOOL: {from: "json:~/.tool/auth.json#/token", hosts: [tool.example.org], header: Authorization, optional: true}
+""")
+    token, refresh = "tk_R3alTokenOfTheTest12345", "rf_R3alRefreshOfTheTest123"
+    yard.write("~/.tool/auth.json", json.dumps({"user": "me", "token": token, "refresh": refresh, "other_token": "tk_another"}))
+    yard.write("~/.tool/conf", "mode = 0\ntoken_is = %s\n" % token)
+    line = "cat ~/.tool/auth.json ~/.tool/conf; echo kept >>~/.tool/sessions/s; cat ~/.tool/sessions/s; echo x >~/.tool/auth.json && echo REWRITTEN"
+    r = yard.run(line, "--profile", "agent:mine")
+    check(r.rc == 0 and "me" in r.out and "tk_" in r.out and "rf_" in r.out and "mode = 1" in r.out and "REWRITTEN" in r.out, "not shown", r)
+    for kept in (token, refresh, "tk_another", "mode = 0"):
+        check(kept not in r.out, "inside: " + kept, r)
+    check(yard.run(line, "--profile", "agent:mine").out.count("kept") == 2, "files.state does not keep")
+    check(not yard.exists("~/.tool/sessions"), "files.state writes to the host's HOME")
+    r = yard.run("cat ~/.tool/auth.json; echo x >~/.tool/auth.json || echo REFUSED", "--profile", "agent:mine", "--read", yard.home)
+    check(token not in r.out and "me" in r.out and "REFUSED" in r.out, "over the host's file", r)
+    check(token in yard.read("~/.tool/auth.json"), "the host's file has changed")
+    os.unlink(yard.path("~/.tool/auth.json"))
+    r = yard.run("ls -A ~/.tool", "--profile", "agent:mine")
+    check(r.rc == 0 and "auth.json" not in r.out, "a login that is not there", r)
