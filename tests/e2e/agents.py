@@ -160,6 +160,8 @@ def does_the_task(yard, agent):
         check(model.keys == {(header, form % agent.secrets[0])}, "the server got %s" % model.keys, r)
         check("LOOKED" in model.results[4] and "FOUND" not in model.results[4], "the key is inside: %s" % model.results[4], r)
         check(not any(s in told + r.out + r.err for s in agent.secrets), "the key came back out", r)
+        refused = r.err.partition("bawn: refused")[2]
+        check("/." + agent.name not in refused and "network" not in refused, "honest work is refused something", r)
         check("sandbox stands down" in r.err, "not told what becomes of the agent's own sandbox", r)
         return stage, model
 
