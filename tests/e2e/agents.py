@@ -158,6 +158,7 @@ def does_the_task(yard, agent):
         check("a + b" in yard.read("calc.py") and "Mend add" in yard.git("log", "--format=%s"), "no work was done: %s" % told, r)
         header, form = agent.header
         check(model.keys == {(header, form % agent.secrets[0])}, "the server got %s" % model.keys, r)
+        check("'mem': 0" not in model.results[4] and "'environ': 1," not in model.results[4], "the search saw no agent: %s" % model.results[4], r)
         check("LOOKED" in model.results[4] and "FOUND" not in model.results[4], "the key is inside: %s" % model.results[4], r)
         check(not any(s in told + r.out + r.err for s in agent.secrets), "the key came back out", r)
         refused = r.err.partition("bawn: refused")[2]
