@@ -44,7 +44,7 @@ class Agent:
         self.file, self.login, self.header, self.secrets = file, login, header, secrets
 
     def prepare(self, yard):
-        directory = os.environ.get("BAWN_TEST_AGENTS") or os.path.expanduser("~/.cache/bawn-tests/agents")
+        directory = os.path.realpath(os.environ.get("BAWN_TEST_AGENTS") or os.path.expanduser("~/.cache/bawn-tests/agents"))
         bin = os.path.join(directory, "node_modules/.bin")
         if os.path.exists(os.path.join(bin, self.name)):
             yard.env["PATH"] = bin + ":" + yard.env["PATH"]
