@@ -42,6 +42,7 @@ bench: all
 	bench/start --bawn $(BUILD)/bawn
 	bench/steady --bawn $(BUILD)/bawn
 	BUILD=$(abspath $(BUILD)) bench/guard/run
+	bench/agents --bawn $(BUILD)/bawn
 
 fuzz:
 	@test -f $(BUILD)-fuzz/build.ninja || CC=clang CFLAGS=-fsanitize=fuzzer-no-link meson setup $(BUILD)-fuzz \

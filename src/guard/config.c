@@ -93,13 +93,14 @@ static bool secret_to_json(const struct guard_secret *s, json_t **ret, struct er
 {
     json_t *o, *value;
 
-    if (!check_secret(s, err))
+    if (s->value && !check_secret(s, err))
         return false;
-    value = json_string(s->value);
-    if (!value)
+    value = s->value ? json_string(s->value) : NULL;
+    if (s->value && !value)
         return err_set(err, ERR_INPUT, "secrets.%s: its value is not UTF-8 text", s->rule->name);
     o = json_object();
-    put(o, "value", value);
+    if (value)
+        put(o, "value", value);
     put_text(o, "name", s->rule->name);
     put_text(o, "placeholder", s->placeholder);
     put(o, "hosts", items_to_json(&s->rule->hosts));
@@ -107,6 +108,7 @@ static bool secret_to_json(const struct guard_secret *s, json_t **ret, struct er
     put_text(o, "query", s->rule->query);
     put_text(o, "body", s->rule->body);
     put(o, "cleartext", json_boolean(s->rule->cleartext));
+    put(o, "only", json_boolean(s->rule->only));
     *ret = o;
     return true;
 }
@@ -135,6 +137,8 @@ bool guard_config_write(const struct policy *p, const struct guard_extras *x, js
     for (size_t i = 0; i < x->nsecrets; i++) {
         json_t *o = NULL;
 
+        if (!x->secrets[i].value && !x->secrets[i].rule->only)
+            continue;
         if (!secret_to_json(&x->secrets[i], &o, err))
             return false;
         json_array_append_new(secrets, o);
@@ -254,8 +258,11 @@ static bool read_secrets(const json_t *doc, struct guard_config *c, struct err *
         s->query = text_of(o, "query");
         s->body = text_of(o, "body");
         s->cleartext = flag_of(o, "cleartext");
+        s->only = flag_of(o, "only");
         read_items(o, "hosts", &s->hosts);
         *g = (struct guard_secret){s, text_of(o, "value"), text_of(o, "placeholder")};
+        if (s->name && s->only && !g->value)
+            continue;
         if (!s->name || !g->value || !g->placeholder || strlen(g->value) != strlen(g->placeholder))
             return err_set(err, ERR_PROTOCOL, "guard configuration: secrets[%zu] is incomplete", i);
     }

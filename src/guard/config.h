@@ -13,7 +13,7 @@
 
 struct guard_secret {
     const struct secret *rule; // borrowed
-    const char *value;         // what upstream gets
+    const char *value;         // what upstream gets; NULL: it is not there, and may keep others away (only)
     const char *placeholder;   // what the sandbox has: as long, and of the same shape
 };
 

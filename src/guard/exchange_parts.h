@@ -27,6 +27,7 @@ struct exchange {
     enum http1_framing req_framing, resp_framing;
     uint64_t uploaded;
     const struct secret_set *secrets; // of its host, or NULL
+    bool only;                        // that host gets no other credential
     struct body_places places;
     struct buf req_held, place_held,
         resp_held;     // tails that may begin a needle: of the scan, placing, scrubbing

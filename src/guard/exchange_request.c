@@ -240,6 +240,30 @@ static bool refuse_cleartext(struct flow *f)
     return name != NULL;
 }
 
+static bool refuse_foreign(struct flow *f)
+{
+    struct exchange *x = f->x;
+    const char *where = NULL;
+    char why[HOST_TEXT_SIZE + 160];
+
+    if (!x->only)
+        return false;
+    for (size_t i = 0; i < x->req.nfields && !where; i++)
+        if (inject_foreign(x->secrets, x->req.fields[i].name, x->req.fields[i].value))
+            where = x->req.fields[i].name;
+    if (!where && x->req.query && inject_foreign_query(x->secrets, x->req.query))
+        where = "the query";
+    if (!where)
+        return false;
+    snprintf(why, sizeof why, "a credential in %.60s that is none of the policy's: %s gets no other", where,
+             x->host.text);
+    snprintf(x->answer.rule, sizeof x->answer.rule, "secrets: only");
+    snprintf(x->answer.allow_with, sizeof x->answer.allow_with,
+             "the credential as a secret of policy for this host, or `only: false` in those that it has");
+    exchange_refuse(f, 403, why);
+    return true;
+}
+
 // ---- sending it
 
 struct rewriting {
@@ -374,12 +398,12 @@ static void permitted(struct flow *f)
     const struct needle *hit = find_leak(f->g->known, &x->req);
 
     x->answer.verdict = VERDICT_ALLOW; // or a person said so
-    x->secrets = secrets_for(f->g->secrets, &x->host);
+    x->secrets = secrets_for(f->g->secrets, &x->host, &x->only);
     if (hit) {
         exchange_leak(f, hit);
         return;
     }
-    if (refuse_cleartext(f))
+    if (refuse_cleartext(f) || refuse_foreign(f))
         return;
     if (x->answer.max_upload && x->req.framing == HTTP1_LENGTH && x->req.length > x->answer.max_upload) {
         exchange_refuse(f, 413, "the body is longer than max_upload");

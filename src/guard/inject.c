@@ -14,11 +14,13 @@
 #include "guard/base64.h"
 #include "guard/hostpattern.h"
 
+#define SCHEME_MAX 8u   // "Bearer " and its like
 #define HOSTS_KEPT 256u // hosts whose set is remembered
 
 struct known_host {
     char host[HOST_TEXT_SIZE];
     struct secret_set *set;
+    bool only;
 };
 
 struct secrets {
@@ -117,13 +119,18 @@ static bool same_members(const struct secrets *s, const struct secret_set *set, 
 }
 
 // Hosts are without end under a wildcard, the ways in which secrets combine are few: sets are shared.
-static struct secret_set *find_set(struct secrets *s, const struct host *host)
+static struct secret_set *find_set(struct secrets *s, const struct host *host, bool *ret_only)
 {
     AUTO_FREE bool *member = xcalloc(s->config->nsecrets, sizeof *member);
     bool any = false;
 
-    for (size_t i = 0; i < s->config->nsecrets; i++)
-        any |= member[i] = goes_to(s, i, host);
+    *ret_only = false;
+    for (size_t i = 0; i < s->config->nsecrets; i++) {
+        bool here = goes_to(s, i, host);
+
+        any |= member[i] = here && s->config->secrets[i].value;
+        *ret_only |= here && s->config->secrets[i].rule->only;
+    }
     if (!any)
         return NULL;
     for (size_t i = 0; i < s->nsets; i++)
@@ -132,20 +139,22 @@ static struct secret_set *find_set(struct secrets *s, const struct host *host)
     return make_set(s, member);
 }
 
-const struct secret_set *secrets_for(struct secrets *s, const struct host *host)
+const struct secret_set *secrets_for(struct secrets *s, const struct host *host, bool *ret_only)
 {
     struct known_host *slot;
     uint32_t h = 2166136261u;
 
+    *ret_only = false;
     if (!s->config->nsecrets)
         return NULL;
     for (const char *p = host->text; *p; p++)
         h = (h ^ (unsigned char)*p) * 16777619u;
     slot = &s->hosts[h % HOSTS_KEPT];
     if (strcmp(slot->host, host->text) != 0) {
-        slot->set = find_set(s, host);
+        slot->set = find_set(s, host, &slot->only);
         snprintf(slot->host, sizeof slot->host, "%s", host->text);
     }
+    *ret_only = slot->only;
     return slot->set;
 }
 
@@ -278,6 +287,82 @@ const char *inject_query_needs_tls(const struct secret_set *set, const char *que
 
     replace_query(set, query, &out, &needs_tls);
     return needs_tls;
+}
+
+// ---- credentials of somebody else's
+//
+// A program that may reach a host can send there what it can read, under an account that is not the user's.
+// Where a secret says `only`, the places in which servers look for a credential hold one of policy's or
+// nothing. Cookies of a content delivery network, which clients of some hosts cannot do without, name nobody.
+
+static bool is_one_of(const char *name, size_t n, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(list[i]) == n && strncasecmp(list[i], name, n) == 0)
+            return true;
+    return false;
+}
+
+static bool names_nobody(const char *cookies)
+{
+    while (*(cookies += strspn(cookies, "; "))) {
+        if (strncasecmp(cookies, "__cf", 4) != 0 && strncasecmp(cookies, "_cf", 3) != 0 &&
+            strncasecmp(cookies, "cf_", 3) != 0)
+            return false;
+        cookies += strcspn(cookies, ";");
+    }
+    return true;
+}
+
+static bool holds_credential(const char *name, const char *value)
+{
+    static const char *const fields[] = {"authorization",  "proxy-authorization", "x-api-key",
+                                         "api-key",        "x-goog-api-key",      "x-auth-token",
+                                         "x-access-token", "openai-api-key",      "anthropic-api-key"};
+
+    if (strcasecmp(name, "cookie") == 0)
+        return !names_nobody(value);
+    if (strcasecmp(name, "sec-websocket-protocol") == 0)
+        return strcasestr(value, "key") || strcasestr(value, "bearer") || strcasestr(value, "token");
+    return *value && is_one_of(name, strlen(name), fields, ARRAY_LEN(fields));
+}
+
+// Ours is alone there but for the scheme's name: a server that takes the last of two would take another.
+static bool is_ours(const struct secret_set *set, const char *name, const char *value)
+{
+    AUTO_BUF struct buf out = {.cap = 131072};
+    const char *needs_tls = NULL;
+    const struct needle *hit;
+    size_t at;
+
+    if (!set || !replace_field(set, name, value, &out, &needs_tls))
+        return false;
+    hit = needles_find(set->placed, value, strlen(value), &at);
+    return !hit || strlen(value) - hit->len <= SCHEME_MAX; // no hit: within Basic
+}
+
+bool inject_foreign(const struct secret_set *set, const char *name, const char *value)
+{
+    return holds_credential(name, value) && !is_ours(set, name, value);
+}
+
+bool inject_foreign_query(const struct secret_set *set, const char *query)
+{
+    static const char *const names[] = {"key",   "api_key", "apikey", "api-key",  "access_token",
+                                        "token", "auth",    "bearer", "x-api-key"};
+
+    while (*query) {
+        AUTO_BUF struct buf out = {.cap = 131072};
+        const char *needs_tls = NULL;
+        size_t n = strcspn(query, "&"), nname = strcspn(query, "=&");
+        AUTO_FREE char *one = xstrndup(query, n);
+
+        if (is_one_of(query, nname, names, ARRAY_LEN(names)) &&
+            !(set && replace_query(set, one, &out, &needs_tls)))
+            return true;
+        query += n + (query[n] == '&');
+    }
+    return false;
 }
 
 // ---- bodies

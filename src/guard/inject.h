@@ -24,8 +24,8 @@ MUST_USE bool secrets_new(const struct guard_config *c, struct secrets **ret, st
 void secrets_free(struct secrets *s); // takes NULL
 // The configuration with the secrets has moved in memory.
 void secrets_rebind(struct secrets *s, const struct guard_config *c);
-// NULL when no secret goes to this host. Borrowed for the run.
-const struct secret_set *secrets_for(struct secrets *s, const struct host *host);
+// NULL when no secret goes to this host. Borrowed for the run. *ret_only: no other credential may go there.
+const struct secret_set *secrets_for(struct secrets *s, const struct host *host, bool *ret_only);
 
 // The value of a request field as it goes upstream: `value` itself, or a text in `out` (which is cleared
 // first).
@@ -35,6 +35,10 @@ const char *inject_query(const struct secret_set *set, const char *query, struct
 // The first secret whose placeholder stands in one of its places here, and that must not go in cleartext.
 const char *inject_needs_tls(const struct secret_set *set, const char *name, const char *value);
 const char *inject_query_needs_tls(const struct secret_set *set, const char *query);
+
+// Does this request field hold a credential that is none of the set's (which may be NULL)?
+bool inject_foreign(const struct secret_set *set, const char *name, const char *value);
+bool inject_foreign_query(const struct secret_set *set, const char *query);
 
 // Bodies: how fields are found, from the request's Content-Type.
 enum body_kind { BODY_OTHER = 0, BODY_FORM, BODY_JSON, BODY_MULTIPART };

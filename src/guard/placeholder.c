@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #define PREFIX_SEGMENT 7u // longest part of a vendor prefix: "github" of "github_pat_"
+#define SIGNATURE_MIN 32u // characters: no algorithm's is shorter than 43
 #define PREFIX_REST 16u   // what must remain after it
 
 static bool is_between(char c, char low, char high)
@@ -34,6 +35,32 @@ static size_t prefix_length(const char *v, size_t n)
             return kept;
         kept = i + 1;
     }
+}
+
+static bool is_base64url(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!is_alnum(p[i]) && p[i] != '-' && p[i] != '_')
+            return false;
+    return n > 0;
+}
+
+// RFC 7519: three parts in base64url, of which the first two are JSON objects ("{\"" encodes as "eyJ").
+const char *placeholder_secret(const char *value)
+{
+    size_t head = strcspn(value, "."), claims, signature;
+
+    if (strncmp(value, "eyJ", 3) != 0 || !value[head] || !is_base64url(value, head))
+        return value;
+    claims = strcspn(value + head + 1, ".");
+    if (strncmp(value + head + 1, "eyJ", 3) != 0 || !value[head + 1 + claims] ||
+        !is_base64url(value + head + 1, claims))
+        return value;
+    signature = head + claims + 2;
+    return is_base64url(value + signature, strlen(value + signature)) &&
+                   strlen(value + signature) >= SIGNATURE_MIN
+               ? value + signature
+               : value;
 }
 
 static bool random_below(uint32_t limit, uint32_t *ret, struct err *err)
@@ -65,8 +92,11 @@ static bool random_like(char *c, struct err *err)
 
 bool placeholder_make(const char *name, const char *value, char **ret, struct err *err)
 {
-    size_t n = strlen(value), prefix = prefix_length(value, n), changed = 0;
+    size_t n = strlen(value), prefix = (size_t)(placeholder_secret(value) - value), changed = 0;
     AUTO_FREE char *p = xstrdup(value);
+
+    if (!prefix)
+        prefix = prefix_length(value, n);
 
     for (size_t i = prefix; i < n; i++) {
         if (!is_alnum(p[i]))

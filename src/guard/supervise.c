@@ -10,6 +10,7 @@
 #include "guard/decide.h"
 #include "guard/guard.h"
 #include "guard/listen.h"
+#include "guard/placeholder.h"
 #include "guard/proto.h"
 
 struct packet {
@@ -44,14 +45,16 @@ static struct needles *make_known(const struct guard_config *c)
 {
     struct needles *set = needles_new();
 
+    // Of a token whose beginning stands in its placeholder too, only the rest is secret.
     for (size_t i = 0; i < c->nsecrets; i++)
-        needles_add_secret(set, c->secrets[i].rule->name, c->secrets[i].value, NULL);
+        if (c->secrets[i].value)
+            needles_add_secret(set, c->secrets[i].rule->name, placeholder_secret(c->secrets[i].value), NULL);
     for (size_t i = 0; i < c->known.n; i++) {
         const char *eq = strchr(c->known.items[i], '=');
         AUTO_FREE char *name = eq ? xstrndup(c->known.items[i], (size_t)(eq - c->known.items[i])) : NULL;
 
         if (eq)
-            needles_add_secret(set, name, eq + 1, NULL);
+            needles_add_secret(set, name, placeholder_secret(eq + 1), NULL);
     }
     return set;
 }

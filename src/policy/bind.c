@@ -173,7 +173,33 @@ static void bind_secrets(struct binder *b, const struct value *map)
         s->query = bind_text(b->arena, v, "query");
         s->body = bind_text(b->arena, v, "body");
         s->cleartext = bind_bool(v, "cleartext");
+        s->optional = bind_bool(v, "optional");
+        s->only = bind_bool(v, "only");
         s->origin = v->from;
+    }
+}
+
+static void bind_inside(struct binder *b, const struct value *list)
+{
+    size_t n = value_count(list);
+    struct inside_file *f = n ? arena_alloc(b->arena, n * sizeof *f) : NULL;
+
+    b->policy->files.inside = f;
+    b->policy->files.ninside = n;
+    for (const struct value *v = list ? list->first : NULL; v; v = v->next, f++) {
+        const struct value *keep = value_get(v, "keep"), *fake = value_get(v, "fake");
+
+        f->path = bind_text(b->arena, v, "path");
+        f->text = bind_text(b->arena, v, "text");
+        f->head = bind_text(b->arena, v, "head");
+        f->absent = bind_text(b->arena, v, "absent");
+        f->put = bind_text(b->arena, v, "put");
+        f->members = keep || fake || f->put;
+        f->from = v->from;
+        if (keep)
+            f->keep = bind_list(b->arena, keep);
+        if (fake)
+            f->fake = bind_list(b->arena, fake);
     }
 }
 
@@ -217,7 +243,9 @@ struct policy *bind_policy(struct arena *arena, struct value *root, const char *
     p->profile = bind_text(arena, root, "extends");
     p->network.allow = bind_rules(arena, value_get(network, "allow"), &p->network.nallow);
     p->network.deny = bind_rules(arena, value_get(network, "deny"), &p->network.ndeny);
+    p->network.quiet = bind_rules(arena, value_get(network, "quiet"), &p->network.nquiet);
     bind_secrets(&b, value_get(root, "secrets"));
+    bind_inside(&b, value_at(root, "files.inside"));
     bind_commands(&b, value_get(root, "commands"));
     if (reviewer && reviewer->kind == VALUE_SCALAR)
         p->approval.reviewer = arena_strdup(arena, reviewer->text);

@@ -94,9 +94,25 @@ static bool command_check(const struct value *rule, const char *key, struct err 
     return true;
 }
 
+static bool inside_check(const struct value *entry, const char *key, struct err *err)
+{
+    bool members = value_get(entry, "keep") || value_get(entry, "fake") || value_get(entry, "put");
+
+    if (!value_get(entry, "path"))
+        return in_key(entry, err, key, "needs a path");
+    if (value_get(entry, "text") && (members || value_get(entry, "head")))
+        return in_key(entry, err, key,
+                      "text is the whole file; remove keep, fake, put and head, or the text");
+    if (members && value_get(entry, "head"))
+        return in_key(entry, err, key,
+                      "head is for files of lines, keep, fake and put are for JSON; remove one of them");
+    return true;
+}
+
 static bool entries_check(const struct value *layer, struct err *err)
 {
-    static const char *const lists[] = {"network.allow", "network.deny", "commands"};
+    static const char *const lists[] = {"network.allow", "network.deny", "commands", "files.inside",
+                                        "network.quiet"};
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         const struct value *list = value_at(layer, lists[i]);
@@ -105,7 +121,9 @@ static bool entries_check(const struct value *layer, struct err *err)
         for (const struct value *v = list ? list->first : NULL; v; v = v->next, n++) {
             AUTO_FREE char *key = xasprintf("%s[%d]", lists[i], n);
 
-            if (i == 2 ? !command_check(v, key, err) : !net_rule_check(v, key, i == 0, err))
+            if (i == 3   ? !inside_check(v, key, err)
+                : i == 2 ? !command_check(v, key, err)
+                         : !net_rule_check(v, key, i == 0, err))
                 return false;
         }
     }
@@ -186,7 +204,7 @@ static bool secrets_check(const struct value *root, struct err *err)
     const struct value *secrets = value_get(root, "secrets");
 
     for (const struct value *s = secrets ? secrets->first : NULL; s; s = s->next) {
-        const char *missing = !value_get(s, "from")                 ? "from: env:NAME or file:PATH"
+        const char *missing = !value_get(s, "from") ? "from: env:NAME, file:PATH or json:PATH#POINTER"
                               : !value_count(value_get(s, "hosts")) ? "hosts: the list of where it may go"
                               : !value_get(s, "header") && !value_get(s, "query") && !value_get(s, "body")
                                   ? "header, query or body: where it may stand in a request"

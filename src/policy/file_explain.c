@@ -183,6 +183,17 @@ static bool is_yard(const struct file_rules *r, const struct file_rule *grant, c
     return yards_own(grant ? grant->path : NULL, path) || private_place(r, grant, path);
 }
 
+bool file_rules_private(const struct file_rules *r, const char *path)
+{
+    const struct file_rule *write, *read;
+
+    if (!private_place(r, NULL, path))
+        return false;
+    write = find(r, GRANT_WRITE, path);
+    read = find(r, GRANT_READ, path);
+    return private_place(r, write, path) && private_place(r, read, path);
+}
+
 void file_rules_explain(const struct file_rules *r, const char *path, enum file_access access,
                         struct file_verdict *ret)
 {

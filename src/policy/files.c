@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "policy/bind.h"
@@ -104,7 +105,7 @@ static bool add_target(struct maker *m, const struct policy_item *item, const st
     if (!strcmp(path, m->place->workspace) || !strcmp(path, "/"))
         return true;
     if (!realpath(path, real)) {
-        if (like->grant == GRANT_WRITE && (errno == ENOENT || errno == ENOTDIR))
+        if (like->must_exist && (errno == ENOENT || errno == ENOTDIR))
             return refuse(item, like->grant, ERR_MISSING, "does not exist; create it or remove the entry",
                           err);
         if (like->grant == GRANT_WRITE)
@@ -135,7 +136,10 @@ static bool add_item(struct maker *m, const struct policy_item *item, enum file_
     path = absolute(m, item->text, glob);
     if (!path)
         return grant >= GRANT_PROTECT || refuse(item, grant, ERR_INPUT, "needs HOME, which is not set", err);
-    like.must_exist = grant == GRANT_WRITE;
+    // A profile names what some machines have; what this one has not is neither granted nor an error.
+    if (grant == GRANT_READ && item->from.layer == LAYER_BUILTIN && access(path, F_OK) < 0)
+        return true;
+    like.must_exist = grant == GRANT_WRITE && item->from.layer != LAYER_BUILTIN;
     rule_add(&m->rules, &like, path);
     return glob || add_target(m, item, &like, path, err);
 }
@@ -190,14 +194,15 @@ static void add_own(struct maker *m)
         rule_add(&m->rules, &like, m->place->state_dir);
     for (size_t i = 0; i < m->policy->nsecrets; i++) {
         const struct secret *s = &m->policy->secrets[i];
-        char *text = arena_printf(&m->rules.arena, "secrets.%s", s->name);
-        char real[PATH_MAX];
+        const char *hash = s->from && !strncmp(s->from, "json:/", 6) ? strrchr(s->from, '#') : NULL;
+        char *path, real[PATH_MAX];
 
-        if (!s->from || strncmp(s->from, "file:/", 6) != 0)
+        if (!s->from || (!hash && strncmp(s->from, "file:/", 6) != 0))
             continue;
-        like.text = text;
-        rule_add(&m->rules, &like, s->from + 5);
-        if (realpath(s->from + 5, real) && strcmp(real, s->from + 5) != 0)
+        like.text = arena_printf(&m->rules.arena, "secrets.%s", s->name);
+        path = hash ? arena_strndup(&m->rules.arena, s->from + 5, (size_t)(hash - s->from) - 5) : s->from + 5;
+        rule_add(&m->rules, &like, path);
+        if (realpath(path, real) && strcmp(real, path) != 0)
             rule_add(&m->rules, &like, real);
     }
     add_policy_file(m);

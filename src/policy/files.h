@@ -60,5 +60,8 @@ struct file_verdict {
 // that path is not in it, so reading it is refused.
 void file_rules_explain(const struct file_rules *r, const char *path, enum file_access access,
                         struct file_verdict *ret);
+// Inside, the path lies in a private HOME or /var/tmp, where nothing of the host is shown: whatever else the
+// rules say about it is about the host's.
+bool file_rules_private(const struct file_rules *r, const char *path);
 
 #endif

@@ -35,7 +35,7 @@ static void join(struct buf *notes, const struct strlist *words)
 }
 
 // The profile with the layer on top of it when the layer names one, so that both narrow.
-static bool with_profile(struct arena *a, struct value *layer, struct value **ret, struct err *err)
+static bool with_profile(struct loader *l, struct value *layer, struct value **ret, struct err *err)
 {
     const struct value *extends = value_get(layer, "extends");
     AUTO_FREE char *where = extends ? origin_text(&extends->from) : NULL;
@@ -43,7 +43,7 @@ static bool with_profile(struct arena *a, struct value *layer, struct value **re
     *ret = layer;
     if (!extends)
         return true;
-    if (!profile_make(a, extends->text, ret, err))
+    if (!profile_make(l->arena, l->places, extends->text, ret, err))
         return err_prefix(err, "%s: extends", where);
     value_merge(*ret, layer);
     return true;
@@ -62,7 +62,7 @@ static bool narrow_by_layer(struct loader *l, struct value *root, struct value *
                            .profile_dropped = &profile_dropped};
     struct value *cap;
 
-    if (!with_profile(l->arena, layer, &cap, err))
+    if (!with_profile(l, layer, &cap, err))
         return false;
     narrow(&by, root, cap);
     if (profile_dropped)
@@ -96,7 +96,7 @@ static bool base_make(struct loader *l, struct value **ret, struct err *err)
             }
     }
     where = origin_text(&from);
-    if (!profile_make(l->arena, name, ret, err))
+    if (!profile_make(l->arena, l->places, name, ret, err))
         return err_prefix(err, "%s: extends", where);
     extends = value_new(l->arena, VALUE_SCALAR, schema_child(&schema_root, "extends"), "extends", &from);
     extends->text = name;

@@ -54,11 +54,20 @@ struct net_rule {
 
 struct secret {
     char *name; // environment name inside
-    char *from; // env:NAME or file:PATH
+    char *from; // env:NAME, file:PATH or json:PATH#POINTER
     struct policy_list hosts;
     char *header, *query, *body; // where it may go; NULL when not named
-    bool cleartext;
+    bool cleartext, optional, only;
     struct origin origin;
+};
+
+// A file of the yard's own (files.inside): a copy of the host's at this path, or `text`.
+struct inside_file {
+    char *path;
+    char *text, *head, *absent, *put; // NULL when not named
+    struct policy_list keep, fake;
+    bool members; // keep, fake or put is there: of a JSON file only these, and those that secrets come from
+    struct origin from;
 };
 
 struct command_rule {
@@ -81,14 +90,17 @@ struct policy {
     char *profile; // name at the end of the extends chain: "workspace", "read-only" …
     enum degrade degrade;
     bool nested, as_root;
+    struct policy_list notes;
     struct {
-        struct policy_list read, write, deny, protect, ask;
+        struct policy_list read, write, deny, protect, ask, state;
+        struct inside_file *inside;
+        size_t ninside;
         bool strict;
     } files;
     struct {
         enum net_mode mode;
-        struct net_rule *allow, *deny;
-        size_t nallow, ndeny;
+        struct net_rule *allow, *deny, *quiet;
+        size_t nallow, ndeny, nquiet;
         bool ask, scan, proxy_env;
         struct policy_list ca, addresses, publish, sockets;
     } network;

@@ -104,11 +104,14 @@ static void fill(struct arena *a, struct value *root, const struct line *l, cons
     }
 }
 
-bool profile_make(struct arena *a, const char *name, struct value **ret, struct err *err)
+bool profile_make(struct arena *a, const struct policy_places *places, const char *name, struct value **ret,
+                  struct err *err)
 {
     struct origin from = {.layer = LAYER_BUILTIN, .file = arena_printf(a, "profile %s", name)};
     struct value *root = value_new(a, VALUE_MAP, &schema_root, NULL, &from);
 
+    if (!strncmp(name, "agent:", 6))
+        return profile_file_make(a, places, name, ret, err);
     for (size_t i = 0; i < ARRAY_LEN(profiles); i++) {
         if (strcmp(profiles[i].name, name) != 0)
             continue;

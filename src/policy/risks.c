@@ -16,6 +16,8 @@ static void rule_risks(const struct value *rule, struct buf *notes)
     bool upload = false;
 
     buf_init(&what, 1024);
+    if (rule->from.layer == LAYER_BUILTIN && rule->from.file[0] != '/')
+        return; // a profile of this build: its page in docs says what it opens
     if (!host)
         return; // presets are reads only, unless methods say otherwise
     for (const struct value *m = methods ? methods->first : NULL; m; m = m->next)

@@ -228,6 +228,28 @@ static const char *beside(const struct scalar_context *c, const char *path)
     return arena_strdup(c->arena, full);
 }
 
+static bool pointer_check(const char *text, struct err *err)
+{
+    return text[0] == '/' ||
+           err_set(err, ERR_INPUT, "\"%.100s\" is not a JSON pointer, like /tokens/access", text);
+}
+
+// PATH#POINTER; the last # parts them, as a path may have one.
+static bool json_source_check(const struct scalar_context *c, const char *text, const char **ret,
+                              struct err *err)
+{
+    const char *hash = strrchr(text, '#');
+    char *path = hash ? arena_strndup(c->arena, text, (size_t)(hash - text)) : NULL;
+
+    if (!path || !pointer_check(hash + 1, err))
+        return err_set(err, ERR_INPUT, "json:%.100s has no #POINTER, like json:~/.tool/auth.json#/token",
+                       text);
+    if (!path_check(path, NULL, false, err))
+        return false;
+    *ret = arena_printf(c->arena, "json:%s%s", beside(c, path), hash);
+    return true;
+}
+
 static bool source_check(const struct scalar_context *c, const char *text, const char **ret, struct err *err)
 {
     if (!strncmp(text, "env:", 4))
@@ -238,7 +260,10 @@ static bool source_check(const struct scalar_context *c, const char *text, const
         *ret = arena_printf(c->arena, "file:%s", beside(c, text + 5));
         return true;
     }
-    return err_set(err, ERR_INPUT, "a secret comes from env:NAME or file:PATH, it is not written here");
+    if (!strncmp(text, "json:", 5))
+        return json_source_check(c, text + 5, ret, err);
+    return err_set(err, ERR_INPUT,
+                   "a secret comes from env:NAME, file:PATH or json:PATH#POINTER, it is not written here");
 }
 
 static bool measure_check(enum schema_type type, const char *text, struct err *err)
@@ -320,6 +345,8 @@ bool scalar_check(const struct scalar_context *c, enum schema_type type, const c
         return env_name_check(text, true, err);
     case TYPE_SOURCE:
         return source_check(c, text, ret, err);
+    case TYPE_POINTER:
+        return pointer_check(text, err);
     case TYPE_BOOL:
     case TYPE_COUNT:
     case TYPE_NUMBER:

@@ -22,6 +22,8 @@ const struct schema_key schema_keys[] = {
      "Programs inside may make user namespaces (browsers, other sandboxes)"},
     {"as_root", TYPE_BOOL, 0, NARROW_RANK, NULL, "false true", "false", BIND_BOOL, P(as_root),
      "The user inside is root (mapped), for package managers in an overlay"},
+    {"notes", TYPE_LIST, TYPE_TEXT, NARROW_OTHER, NULL, NULL, NULL, BIND_LIST, P(notes),
+     "Lines for the person, told when a run starts"},
 
     {"files", TYPE_MAP, 0, NARROW_INNER, NULL, NULL, NULL, BIND_NONE, 0,
      "What of the machine's files is there. Deny beats protect beats write beats read, at any depth"},
@@ -35,6 +37,32 @@ const struct schema_key schema_keys[] = {
      "Paths, globs and sets (@hooks) that can be read but not written"},
     {"files.ask", TYPE_LIST, TYPE_PATH, NARROW_PATHS, NULL, NULL, NULL, BIND_LIST, P(files.ask),
      "Paths held at the file gate when they are opened for writing"},
+    {"files.inside", TYPE_LIST, TYPE_MAP, NARROW_OTHER, NULL, NULL, NULL, BIND_NONE, 0,
+     "Files that the yard has a copy of, or a text of its own, in place of the host's. In a private place "
+     "the "
+     "copy can be written; it ends with the run. Values of secrets are placeholders in it"},
+    {"files.inside[].path", TYPE_PATH, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "The file, where it is and where it is shown. One that the host has not is left out, unless text, head, "
+     "absent or put gives a content. In these ${NAME} is the placeholder of a secret, ${NAME:N} its last N "
+     "characters"},
+    {"files.inside[].keep", TYPE_LIST, TYPE_POINTER, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "Members of a JSON file that are shown, as JSON pointers; * is any name, {workspace} its path; others "
+     "are left out"},
+    {"files.inside[].fake", TYPE_LIST, TYPE_POINTER, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "Members that programs want to see but may not have: random text of the same look is shown"},
+    {"files.inside[].head", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "Lines put first, like \"name = value\"; lines of the file that set these names, before its first "
+     "[section], "
+     "are left out"},
+    {"files.inside[].text", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "The content, whatever the host has there"},
+    {"files.inside[].absent", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "The content where the host has no file; nothing is shown when it names a secret that is not there"},
+    {"files.inside[].put", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "A JSON object whose members are put over those that are shown, also where the host has no file"},
+    {"files.state", TYPE_LIST, TYPE_PATH, NARROW_OTHER, NULL, NULL, NULL, BIND_LIST, P(files.state),
+     "Directories of the private home that are kept for the next run in this workspace, in bawn's state and "
+     "apart from the host's"},
     {"files.strict", TYPE_BOOL, 0, NARROW_RANK, NULL, "true false", "false", BIND_BOOL, P(files.strict),
      "Mediate every open in writable roots, so that names which appear later are covered without a window"},
 
@@ -78,6 +106,12 @@ const struct schema_key schema_keys[] = {
      "Absent: all"},
     {"network.deny[].because", TYPE_TEXT, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
      "Why; shown with the rule"},
+    {"network.quiet", TYPE_LIST, TYPE_MAP, NARROW_OTHER, NULL, NULL, NULL, BIND_NONE, 0,
+     "Refusals that are on record but not listed at the end: of what a program asks for each time, unneeded"},
+    {"network.quiet[].host", TYPE_HOST, 0, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "As in network.allow"},
+    {"network.quiet[].paths", TYPE_LIST, TYPE_URL_PATH, NARROW_NONE, NULL, NULL, NULL, BIND_NONE, 0,
+     "Absent: all"},
     {"network.ask", TYPE_BOOL, 0, NARROW_RANK, NULL, "false true", "true", BIND_BOOL, P(network.ask),
      "A host on no list is held and asked about when there is a reviewer"},
     {"network.ca", TYPE_LIST, TYPE_BESIDE, NARROW_OTHER, NULL, NULL, NULL, BIND_LIST, P(network.ca),
@@ -104,7 +138,11 @@ const struct schema_key schema_keys[] = {
      "Credentials that stay outside: inside there is a placeholder, which the gate replaces toward its "
      "hosts"},
     {"secrets{}.from", TYPE_SOURCE, 0, NARROW_OTHER, NULL, NULL, NULL, BIND_NONE, 0,
-     "env:NAME or file:PATH, relative to this file"},
+     "env:NAME, file:PATH or json:PATH#POINTER (a member of a JSON file), relative to this file"},
+    {"secrets{}.optional", TYPE_BOOL, 0, NARROW_OTHER, NULL, NULL, "false", BIND_NONE, 0,
+     "The run starts without it when it is not there"},
+    {"secrets{}.only", TYPE_BOOL, 0, NARROW_OTHER, NULL, NULL, "false", BIND_NONE, 0,
+     "Its hosts get no credential but those of this policy: a request that carries another is refused"},
     {"secrets{}.hosts", TYPE_LIST, TYPE_HOST, NARROW_OTHER, NULL, NULL, NULL, BIND_NONE, 0,
      "Where it may go"},
     {"secrets{}.header", TYPE_TOKEN, 0, NARROW_OTHER, NULL, NULL, NULL, BIND_NONE, 0,

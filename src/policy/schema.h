@@ -39,7 +39,8 @@ enum schema_type {
     TYPE_TOKEN, // header or field name
     TYPE_ENV_NAME,
     TYPE_ENV_PATTERN, // name, a trailing * is a prefix
-    TYPE_SOURCE,      // env:NAME or file:PATH
+    TYPE_SOURCE,      // env:NAME, file:PATH or json:PATH#POINTER
+    TYPE_POINTER,     // JSON pointer (RFC 6901); a segment * is any name, {workspace} its path
 };
 
 // What becomes of a key in a layer that may only narrow.

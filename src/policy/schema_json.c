@@ -86,10 +86,11 @@ static void put_scalar(struct json *j, enum schema_type type, const char *values
         put_pattern(j, "^[A-Z][A-Z0-9_-]*$");
         break;
     case TYPE_URL_PATH:
+    case TYPE_POINTER:
         put_pattern(j, "^/");
         break;
     case TYPE_SOURCE:
-        put_pattern(j, "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$");
+        put_pattern(j, "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|json:.+#/.+)$");
         break;
     case TYPE_ENV_PATTERN:
         put_pattern(j, "^[A-Za-z_][A-Za-z0-9_]*\\*?$|^\\*$");

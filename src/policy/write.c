@@ -51,6 +51,8 @@ void value_quote(struct buf *out, const char *text)
             code = code << 6 | (p[i] & 0x3fu);
         if (*p == '"' || *p == '\\')
             buf_addf(out, "\\%c", *p);
+        else if (*p == '\n')
+            buf_adds(out, "\\n");
         else if (*p >= 0x20 && *p < 0x7f)
             buf_addc(out, (char)*p);
         else

@@ -25,7 +25,7 @@ struct place {
     enum mount_kind kind;
     unsigned flags;
     char *src;           // bind source or link text; NULL: the path itself
-    const char *content; // MOUNT_FILE: `size` bytes; borrowed
+    const char *content; // of a file: `size` bytes; borrowed
     uint64_t size;
     uint32_t mode;
     size_t order;
@@ -295,13 +295,43 @@ static void add_let_in(struct layout *l)
     for (size_t i = 0; l->tops->let_in && i < l->tops->let_in->n; i++)
         if (!shows_host(base_of(l, l->tops->let_in->items[i])))
             add_bind(l, l->tops->let_in->items[i], false, true);
-    for (size_t i = 0; i < l->tops->nfiles; i++) {
-        struct place *p = add(l, l->tops->files[i].path, MOUNT_FILE, 0);
+}
 
-        p->content = l->tops->files[i].content;
-        p->size = l->tops->files[i].size;
-        p->mode = 0444;
+static bool is_ours(const struct place *p)
+{
+    return p && (p->kind == MOUNT_TMPFS || (p->kind == MOUNT_EMPTY && p->path[1]));
+}
+
+// In a file system of ours it is a plain file, which costs no mount. Over a file of the host's it is mounted;
+// one of the policy's that the host does not have has no place there.
+static void add_file(struct layout *l, const struct layout_file *f)
+{
+    bool ours = is_ours(base_of(l, f->path));
+    AUTO_FREE char *real = ours || !f->own ? NULL : realpath(f->path, NULL);
+    struct place *p;
+
+    if (!ours && f->own && (!real || !shows_host(base_of(l, real))))
+        return;
+    p = add(l, real ? real : f->path, ours ? MOUNT_CONTENT : MOUNT_FILE, 0);
+    p->content = f->content;
+    p->size = f->size;
+    p->mode = f->own && ours ? 0600 : 0444;
+}
+
+static void add_files(struct layout *l)
+{
+    for (size_t i = 0; i < l->tops->nkept; i++) {
+        const struct layout_kept *kept = &l->tops->kept[i];
+        struct place *p;
+
+        if (!is_ours(base_of(l, kept->path)))
+            continue;
+        p = add(l, kept->path, MOUNT_BIND, MOUNT_IS_DIR | MOUNT_WRITABLE);
+        p->src = xstrdup(kept->source);
+        p->base = true;
     }
+    for (size_t i = 0; i < l->tops->nfiles; i++)
+        add_file(l, &l->tops->files[i]);
 }
 
 // Parents before children, equal paths in the order of making (a base before its cover).
@@ -334,8 +364,8 @@ static bool emit(struct layout *l, size_t from, struct plan *plan, struct err *e
     for (size_t i = from; i < l->n; i++) {
         const struct place *p = &l->places[i];
 
-        if (p->kind == MOUNT_FILE)
-            plan_add_file(plan, p->path, p->content, p->size, p->mode);
+        if (p->kind == MOUNT_FILE || p->kind == MOUNT_CONTENT)
+            plan_add_file(plan, p->kind, p->path, p->content, p->size, p->mode);
         else if (p->kind != MOUNT_TREE && p->kind != MOUNT_EMPTY)
             plan_add(plan, p->kind, p->flags, p->src ? p->src : p->path, p->path, p->size, p->mode);
     }
@@ -387,6 +417,7 @@ bool layout_top(struct layout *l, const struct layout_tops *tops, struct plan *p
     l->tops = tops;
     add_covers(l);
     add_let_in(l);
+    add_files(l);
     l->tops = NULL;
     return emit(l, from, plan, err);
 }

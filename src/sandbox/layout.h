@@ -12,6 +12,11 @@ struct layout_file {
     const char *path;    // links resolved
     const char *content; // any bytes
     size_t size;
+    bool own; // the policy's (files.inside): only its owner's to read, and to write in a private place
+};
+
+struct layout_kept { // a directory of the private home that the host keeps elsewhere
+    const char *path, *source;
 };
 
 struct layout_wants {
@@ -29,6 +34,8 @@ struct layout_tops {
     const struct strlist *let_in;    // of the sockets, those that policy lets in (network.sockets)
     const struct layout_file *files; // files of the yard's own, in place of the host's
     size_t nfiles;
+    const struct layout_kept *kept;
+    size_t nkept;
 };
 
 struct layout;

@@ -291,6 +291,21 @@ static bool apply_file(struct stage *s, const struct mount_op *op, struct err *e
            attach_at(s, mount, s->plan->strings + op->dst, false, err);
 }
 
+// Nobody has been in that file system yet: what lies at the path is what the plan put there.
+static bool apply_content(struct stage *s, const struct mount_op *op, struct err *err)
+{
+    const char *dst = s->plan->strings + op->dst;
+    AUTO_FREE char *parent = path_parent(dst);
+    AUTO_CLOSE int dir = open_place(s, parent, true, err);
+    AUTO_CLOSE int file = -1;
+
+    if (dir < 0)
+        return false;
+    file = openat(dir, path_base(dst), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, op->mode);
+    return file >= 0 ? fd_write_all(file, s->plan->strings + op->src, op->size, err)
+                     : err_sys(err, errno, "cannot make a file");
+}
+
 static bool apply_link(struct stage *s, const struct mount_op *op, struct err *err)
 {
     const char *dst = s->plan->strings + op->dst;
@@ -488,6 +503,8 @@ static bool apply_one(struct stage *s, const struct mount_op *op, struct err *er
         return apply_mask(s, op, err);
     case MOUNT_FILE:
         return apply_file(s, op, err);
+    case MOUNT_CONTENT:
+        return apply_content(s, op, err);
     case MOUNT_LINK:
         return apply_link(s, op, err);
     case MOUNT_DEV:

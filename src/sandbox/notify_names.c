@@ -123,8 +123,9 @@ enum name_class name_class(struct names *n, const char *path, struct file_verdic
             remember(e, path, len, NULL);
         return NAME_FREE;
     }
+    // The rule is about the host's file, which is not there; the program's own may be.
     if (ret->rule && ret->rule->grant == GRANT_DENY)
-        return NAME_DENIED;
+        return file_rules_private(n->rules, path) ? NAME_FREE : NAME_DENIED;
     if (ret->rule && ret->rule->grant == GRANT_PROTECT)
         return NAME_PROTECTED;
     // The yard's own places that cannot be written are nobody's rule, and nothing of the host is in them.

@@ -42,9 +42,10 @@ void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *
     p->head.nops++;
 }
 
-void plan_add_file(struct plan *p, const char *dst, const char *content, size_t size, uint32_t mode)
+void plan_add_file(struct plan *p, enum mount_kind kind, const char *dst, const char *content, size_t size,
+                   uint32_t mode)
 {
-    struct mount_op op = {.kind = MOUNT_FILE, .mode = mode, .size = size};
+    struct mount_op op = {.kind = (uint16_t)kind, .mode = mode, .size = size};
 
     op.src = add_bytes(p, content, size);
     op.dst = plan_string(p, dst);
@@ -83,7 +84,8 @@ bool plan_decode(const void *data, size_t n, struct plan_view *ret, struct err *
         return err_set(err, ERR_PROTOCOL, "the plan's strings are broken");
     for (uint32_t i = 0; i < head->nops; i++)
         if (ops[i].src >= head->nstrings || ops[i].dst >= head->nstrings ||
-            (ops[i].kind == MOUNT_FILE && ops[i].size >= head->nstrings - ops[i].src))
+            ((ops[i].kind == MOUNT_FILE || ops[i].kind == MOUNT_CONTENT) &&
+             ops[i].size >= head->nstrings - ops[i].src))
             return err_set(err, ERR_PROTOCOL, "operation %u of the plan points outside its strings", i);
     *ret = (struct plan_view){head, ops, strings};
     return true;

@@ -24,10 +24,11 @@ enum mount_kind {
     MOUNT_TMPFS,    // size bytes at dst
     MOUNT_MASK,     // dst cannot be read, listed or changed
     MOUNT_FILE,     // a read-only file of the yard's own at dst; src is its content, size its length
-    MOUNT_LINK,     // symbolic link dst → src, in a tmpfs of ours
-    MOUNT_DEV,      // /dev: the harmless devices, pts, shm
-    MOUNT_PROC,     // /proc of the new pid namespace, with its masks
-    MOUNT_SYS,      // /sys of the new network namespace, or the host's read-only
+    MOUNT_CONTENT, // a plain file in a tmpfs of ours, as writable as that and its mode; src and size as above
+    MOUNT_LINK,    // symbolic link dst → src, in a tmpfs of ours
+    MOUNT_DEV,     // /dev: the harmless devices, pts, shm
+    MOUNT_PROC,    // /proc of the new pid namespace, with its masks
+    MOUNT_SYS,     // /sys of the new network namespace, or the host's read-only
 };
 
 enum mount_flag {
@@ -40,7 +41,7 @@ enum mount_flag {
 
 struct mount_op {
     uint16_t kind, flags;
-    uint32_t mode;     // of a tmpfs root
+    uint32_t mode;     // of a tmpfs root, or of a file
     uint32_t src, dst; // offsets into the strings
     uint64_t size;     // tmpfs: bytes, 0 for the kernel's default
 };
@@ -77,7 +78,8 @@ struct plan {
 void plan_init(struct plan *p);
 void plan_deinit(struct plan *p);
 uint32_t plan_string(struct plan *p, const char *s);
-void plan_add_file(struct plan *p, const char *dst, const char *content, size_t size, uint32_t mode);
+void plan_add_file(struct plan *p, enum mount_kind kind, const char *dst, const char *content, size_t size,
+                   uint32_t mode);
 void plan_add(struct plan *p, enum mount_kind kind, unsigned flags, const char *src, const char *dst,
               uint64_t size, uint32_t mode);
 MUST_USE bool plan_encode(struct plan *p, struct buf *ret, struct err *err);

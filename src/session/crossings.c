@@ -3,6 +3,8 @@
 // onto the list for the person, and, where that is the answer, under a cover or into quarantine.
 #include "session/state.h"
 
+#include "guard/hostpattern.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -153,6 +155,35 @@ void session_on_creates(void *ctx, const char *path)
 
 // --- the guarded network ---
 
+static bool has_path(const struct net_rule *r, const char *path)
+{
+    for (size_t i = 0; i < r->paths.n; i++)
+        if (path && glob_match(r->paths.items[i].text, path))
+            return true;
+    return !r->paths.n;
+}
+
+// What a program asks for each time and the policy means to refuse.
+static bool is_quiet(const struct session *s, const json_t *e)
+{
+    const struct policy *p = s->options.policy;
+    const char *name = json_string_value(json_object_get(e, "host"));
+    const char *path = json_string_value(json_object_get(e, "path"));
+    struct host host;
+
+    if (!p->network.nquiet || !name || !host_parse(name, strlen(name), &host, NULL))
+        return false;
+    for (size_t i = 0; i < p->network.nquiet; i++) {
+        const struct net_rule *r = &p->network.quiet[i];
+        struct host_pattern pattern;
+
+        if (host_pattern_parse(r->host, &pattern, NULL) && host_pattern_match(&pattern, &host) &&
+            has_path(r, path))
+            return true;
+    }
+    return false;
+}
+
 void session_on_network(void *ctx, const json_t *e)
 {
     struct session *s = ctx;
@@ -165,7 +196,7 @@ void session_on_network(void *ctx, const json_t *e)
 
     netrecord_detail(e, s->whois, &detail);
     session_record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
-    if (word && verdict == VERDICT_DENY)
+    if (word && verdict == VERDICT_DENY && !is_quiet(s, e))
         session_refuse(s, "network", subject, rule, remedy);
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "session/guide.h"
 #include "session/session.h"
 
 static const char *lookup(char *const *env, const char *name)
@@ -85,5 +86,6 @@ void environment_make(const struct policy *p, const struct session_places *place
     for (size_t i = 0; i < p->env.set.n; i++)
         environment_set(ret, p->env.set.items[i].text);
     environment_set(ret, "BAWN=1");
+    environment_set(ret, "BAWN_GUIDE=" GUIDE_PATH);
     free(runtime);
 }

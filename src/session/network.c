@@ -14,9 +14,9 @@
 #include "base/path.h"
 #include "guard/config.h"
 #include "guard/control.h"
-#include "guard/placeholder.h"
 #include "guard/rules.h"
 #include "sandbox/gate.h"
+#include "session/credentials.h"
 #include "session/roots.h"
 #include "session/session.h"
 
@@ -27,8 +27,7 @@ struct network {
     struct guard_control control;
     struct watch watch;
     struct network_handler handler;
-    struct guard_secret *secrets;
-    size_t nsecrets;
+    const struct credentials *credentials;
     struct strlist known, ca;
     struct preset_registries registries;
     struct buf ports;
@@ -38,63 +37,6 @@ struct network {
 };
 
 // --- what the guard is told ---
-
-static const char *from_environ(char *const *env, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (; env && *env; env++)
-        if (!strncmp(*env, name, n) && (*env)[n] == '=')
-            return *env + n + 1;
-    return NULL;
-}
-
-static char *read_secret(const struct secret *s, const struct session_places *places, struct err *err)
-{
-    struct buf text;
-    const char *value;
-
-    if (!strncmp(s->from, "env:", 4)) {
-        value = from_environ(places->environ, s->from + 4);
-        if (!value || !*value)
-            err_set(err, ERR_INPUT,
-                    "secrets.%s: %s is not set in the environment; export it, or take the secret out",
-                    s->name, s->from + 4);
-        return value && *value ? xstrdup(value) : NULL;
-    }
-    buf_init(&text, SECRET_VALUE_MAX + 2);
-    if (!file_read(AT_FDCWD, s->from + 5, &text, err)) {
-        err_prefix(err, "secrets.%s", s->name);
-        buf_deinit(&text);
-        return NULL;
-    }
-    while (text.len && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
-        text.len--;
-    return buf_take(&text);
-}
-
-static bool read_secrets(struct network *n, const struct session_places *places, struct strlist *env,
-                         struct err *err)
-{
-    const struct policy *p = n->policy;
-
-    n->secrets = xcalloc(p->nsecrets, sizeof *n->secrets);
-    for (size_t i = 0; i < p->nsecrets; i++) {
-        struct guard_secret *s = &n->secrets[n->nsecrets];
-        char *value = read_secret(&p->secrets[i], places, err), *placeholder;
-
-        if (!value)
-            return false;
-        if (!placeholder_make(p->secrets[i].name, value, &placeholder, err)) {
-            free(value);
-            return false;
-        }
-        *s = (struct guard_secret){&p->secrets[i], value, placeholder};
-        n->nsecrets++;
-        strlist_addf(env, "%s=%s", p->secrets[i].name, placeholder);
-    }
-    return true;
-}
 
 // Values of the caller's environment that look like credentials by their names: they are not inside, and the
 // scan looks for them in what leaves all the same (a file may hold them).
@@ -167,8 +109,8 @@ static bool make_ports(struct network *n, struct err *err)
 
 static bool make_document(const struct network *n, const struct policy *p, json_t **ret, struct err *err)
 {
-    struct guard_extras x = {.secrets = n->secrets,
-                             .nsecrets = n->nsecrets,
+    struct guard_extras x = {.secrets = n->credentials->items,
+                             .nsecrets = n->credentials->n,
                              .known = &n->known,
                              .ca = &n->ca,
                              .registries = &n->registries};
@@ -191,21 +133,21 @@ static void add_proxy_variables(struct strlist *env)
     strlist_add(env, "no_proxy=localhost,127.0.0.1,::1");
 }
 
-bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
-                 struct network **ret, struct err *err)
+bool network_new(const struct policy *p, const struct session_places *places, const struct credentials *c,
+                 struct strlist *env, struct network **ret, struct err *err)
 {
     struct network *n = xcalloc(1, sizeof *n);
     AUTO_JSON json_t *doc = NULL;
     AUTO_FREE char *path = companion_path("bawn-guard", err);
 
     n->policy = p;
+    n->credentials = c;
     n->control = (struct guard_control){.fd = -1};
     buf_init(&n->ports, 4096);
     roots_init(&n->roots);
     find_known(n, places);
-    if (!path || !read_secrets(n, places, env, err) || !read_roots(n, places, err) ||
-        (read_registries(n, places), !make_ports(n, err)) || !make_document(n, p, &doc, err) ||
-        !guard_spawn(path, doc, &n->control, err)) {
+    if (!path || !read_roots(n, places, err) || (read_registries(n, places), !make_ports(n, err)) ||
+        !make_document(n, p, &doc, err) || !guard_spawn(path, doc, &n->control, err)) {
         network_free(n);
         return false;
     }
@@ -332,12 +274,6 @@ void network_free(struct network *n)
     watch_del(&n->watch);
     if (n->control.fd >= 0)
         guard_stop(&n->control);
-    for (size_t i = 0; i < n->nsecrets; i++) {
-        explicit_bzero((char *)(uintptr_t)n->secrets[i].value, strlen(n->secrets[i].value));
-        free((char *)(uintptr_t)n->secrets[i].value);
-        free((char *)(uintptr_t)n->secrets[i].placeholder);
-    }
-    free(n->secrets);
     strlist_deinit(&n->known);
     strlist_deinit(&n->ca);
     preset_registries_deinit(&n->registries);

@@ -12,6 +12,7 @@
 
 #define NETWORK_PROXY_PORT 3128 // of the explicit endpoint, on the gate's address
 
+struct credentials;
 struct network;
 struct session_places;
 
@@ -22,10 +23,11 @@ struct network_handler {
     void *ctx;
 };
 
-// Reads secrets and registries, and starts the guard. Placeholders (and proxy variables) for the inside are
-// added to env.
-MUST_USE bool network_new(const struct policy *p, const struct session_places *places, struct strlist *env,
-                          struct network **ret, struct err *err);
+// Reads registries, and starts the guard. Proxy variables for the inside are added to env. The credentials
+// are borrowed until the end.
+MUST_USE bool network_new(const struct policy *p, const struct session_places *places,
+                          const struct credentials *c, struct strlist *env, struct network **ret,
+                          struct err *err);
 // Reads the machine's roots and waits until the guard is ready; then the files for the inside are known. Adds
 // to env where trust lies.
 MUST_USE bool network_wait(struct network *n, const struct session_places *places, struct strlist *env,

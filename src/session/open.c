@@ -185,6 +185,24 @@ static void tell_lines(struct session *s, struct buf *lines)
         session_tell(s, line);
 }
 
+// The network's, the policy's, and the guide. Owned by the caller; what they show is not.
+static struct layout_file *gather_files(struct session *s, size_t *ret_n)
+{
+    const struct layout_file *network = NULL;
+    size_t nnetwork = s->network ? network_files(s->network, &network) : 0, n = 0;
+    struct layout_file *files = xcalloc(nnetwork + s->inside.nfiles + 1, sizeof *files);
+
+    for (size_t i = 0; i < nnetwork; i++)
+        files[n++] = network[i];
+    for (size_t i = 0; i < s->inside.nfiles; i++)
+        files[n++] = s->inside.files[i];
+    buf_init(&s->guide, GUIDE_MAX);
+    guide_write(s->options.policy, &s->rules, &s->guide);
+    files[n++] = (struct layout_file){.path = GUIDE_PATH, .content = s->guide.ptr, .size = s->guide.len};
+    *ret_n = n;
+    return files;
+}
+
 static bool make_base(struct session *s, struct layout *layout, bool own_net, struct buf *block,
                       struct err *err)
 {
@@ -217,6 +235,7 @@ static bool make_top(struct session *s, struct layout *layout, struct buf *block
     const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist let_in = {0};
+    AUTO_FREE struct layout_file *files = NULL;
     struct layout_tops tops = {.covers = &s->covers, .sockets = &sockets, .let_in = &let_in};
     struct plan plan;
     bool ok;
@@ -228,8 +247,9 @@ static bool make_top(struct session *s, struct layout *layout, struct buf *block
         if (real)
             strlist_take(&let_in, real);
     }
-    if (s->network)
-        tops.nfiles = network_files(s->network, &tops.files);
+    tops.files = files = gather_files(s, &tops.nfiles);
+    tops.kept = s->inside.kept;
+    tops.nkept = s->inside.nkept;
     plan_init(&plan);
     ok = layout_top(layout, &tops, &plan, err) && plan_encode(&plan, block, err);
     plan_deinit(&plan);
@@ -288,12 +308,32 @@ static bool send_part(struct session *s, enum init_type part, const struct buf *
     return ok;
 }
 
+// Secrets are read where something of theirs is shown inside: by the guard, or in a file's copy.
 static bool open_network(struct session *s, struct strlist *env, struct err *err)
 {
     const struct policy *p = s->options.policy;
+    bool guarded = p->network.mode == NET_GUARDED;
 
+    if ((guarded || p->files.ninside) && !credentials_read(p, &s->options.places, &s->credentials, err))
+        return false;
+    if (guarded)
+        credentials_environment(&s->credentials, env);
     return publish_new(p, &s->publish, err) &&
-           (p->network.mode != NET_GUARDED || network_new(p, &s->options.places, env, &s->network, err));
+           (!guarded || network_new(p, &s->options.places, &s->credentials, env, &s->network, err));
+}
+
+static bool make_inside(struct session *s, struct err *err)
+{
+    const struct policy *p = s->options.policy;
+    AUTO_BUF struct buf notes = {0};
+
+    if (!p->files.ninside && !p->files.state.n)
+        return true;
+    buf_init(&notes, 1 << 16);
+    if (!inside_make(p, &s->options.places, &s->credentials, &s->inside, &notes, err))
+        return false;
+    tell_lines(s, &notes);
+    return true;
 }
 
 static bool connect_inside(void *ctx, uint32_t id, uint16_t port)
@@ -352,7 +392,7 @@ static bool set_up(struct session *s, struct strlist *network_env, struct err *e
     buf_init(&top, PLAN_MAX);
     // The guard has been starting all the while.
     ok = make_base(s, layout, own_net, &base, err) && (!at_once || send_part(s, INIT_PLAN, &base, err)) &&
-         find_covers(s, err) &&
+         find_covers(s, err) && make_inside(s, err) &&
          (!s->network || network_wait(s->network, &s->options.places, network_env, err)) &&
          make_top(s, layout, &top, err) && (!at_once || send_part(s, INIT_TOP, &top, err)) &&
          make_guardians(s, err) &&
@@ -392,6 +432,8 @@ static bool open_all(struct session *s, struct err *err)
         return false;
     }
     s->launched = true;
+    for (size_t i = 0; i < p->notes.n; i++)
+        session_tell(s, p->notes.items[i].text);
     for (size_t i = 0; i < s->limits.missing.n; i++)
         session_tell(s, s->limits.missing.items[i]);
     if (!make_rules(s, err) || !set_up(s, &network_env, err))

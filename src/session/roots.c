@@ -42,7 +42,7 @@ void inside_files_add(struct inside_files *f, const char *path, const char *cont
     if (f->n == INSIDE_FILES_MAX)
         free(real);
     else
-        f->items[f->n++] = (struct layout_file){real, content, size};
+        f->items[f->n++] = (struct layout_file){.path = real, .content = content, .size = size};
 }
 
 void inside_files_deinit(struct inside_files *f)

@@ -240,6 +240,7 @@ bool session_close(struct session *s, struct err *err)
     ok = session_finish(s, err);
     whois_free(s->whois);
     network_free(s->network);
+    credentials_deinit(&s->credentials);
     if (s->options.leaving) // what is left are memory and descriptors: the kernel is faster at that
         return ok;
     treewatch_free(s->treewatch);
@@ -250,6 +251,8 @@ bool session_close(struct session *s, struct err *err)
     file_rules_deinit(&s->rules);
     limits_plan_deinit(&s->limits);
     cgroup_support_deinit(&s->cgroup_support);
+    inside_deinit(&s->inside);
+    buf_deinit(&s->guide);
     strlist_deinit(&s->env);
     strlist_deinit(&s->own_names);
     refusals_deinit(&s->refusals);

@@ -24,7 +24,10 @@
 #include "sandbox/quarantine.h"
 #include "sandbox/sys.h"
 #include "sandbox/treewatch.h"
+#include "session/credentials.h"
 #include "session/environment.h"
+#include "session/guide.h"
+#include "session/inside.h"
 #include "session/janitor.h"
 #include "session/netrecord.h"
 #include "session/network.h"
@@ -60,6 +63,9 @@ struct session {
     struct command **commands;
     size_t ncommands;
     uint32_t next_id;
+    struct credentials credentials;
+    struct inside inside;
+    struct buf guide;
     struct network *network; // with network.mode guarded
     struct whois *whois;     // NULL without a gate
     struct publish *publish; // NULL without network.publish

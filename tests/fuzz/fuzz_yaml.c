@@ -25,7 +25,7 @@ static struct value *profile(struct arena *a)
 {
     struct value *root = NULL;
 
-    if (!profile_make(a, "workspace", &root, NULL))
+    if (!profile_make(a, NULL, "workspace", &root, NULL))
         abort();
     return root;
 }

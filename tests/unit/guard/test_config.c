@@ -163,6 +163,27 @@ static void a_placeholder_has_the_shape_and_nothing_else(void **state UNUSED)
     }
 }
 
+static void a_json_web_token_keeps_its_claims_and_loses_its_signature(void **state UNUSED)
+{
+    static const char token[] =
+        "eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx_-0";
+    static const char *const none[] = {"eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.short",
+                                       "eyJhbGciOiJSUzI1NiJ9",
+                                       "eyJhbGciOiJSUzI1NiJ9.x.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx",
+                                       "sk-a.eyJ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbi0wMDAx_-0"};
+    size_t kept = strlen("eyJhbGciOiJSUzI1NiJ9.eyJlbWFpbCI6ImEifQ.");
+    AUTO_FREE char *p = NULL;
+
+    assert_ptr_equal(placeholder_secret(token), token + kept);
+    assert_true(placeholder_make("T", token, &p, NULL));
+    assert_int_equal(strlen(p), strlen(token));
+    assert_memory_equal(p, token, kept);
+    assert_string_not_equal(p + kept, token + kept);
+    assert_true(p[kept + 32] == token[kept + 32] || p[strlen(p) - 2] == '-'); // separators stay
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_ptr_equal(placeholder_secret(none[i]), none[i]);
+}
+
 static void a_value_too_short_for_a_placeholder_is_refused(void **state UNUSED)
 {
     char *p = NULL;
@@ -181,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_document_of_the_wrong_shape_is_refused),
         cmocka_unit_test(secrets_can_be_lent),
         cmocka_unit_test(a_placeholder_has_the_shape_and_nothing_else),
+        cmocka_unit_test(a_json_web_token_keeps_its_claims_and_loses_its_signature),
         cmocka_unit_test(a_value_too_short_for_a_placeholder_is_refused),
     };
 

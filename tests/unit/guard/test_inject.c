@@ -31,6 +31,8 @@ static struct host host_named(const char *name)
     return h;
 }
 
+static bool only;
+
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
@@ -38,7 +40,7 @@ static int setup(void **state)
 
     assert_true(guard_config_read(document, sizeof document - 1, &f->config, NULL));
     assert_true(secrets_new(&f->config, &f->secrets, NULL));
-    f->set = secrets_for(f->secrets, &api);
+    f->set = secrets_for(f->secrets, &api, &only);
     assert_non_null(f->set);
     *state = f;
     return 0;
@@ -60,14 +62,14 @@ static void only_its_own_hosts_have_a_secret(void **state)
     struct host h;
 
     h = host_named("a.cdn.test");
-    assert_int_equal(secrets_for(f->secrets, &h)->n, 1);
+    assert_int_equal(secrets_for(f->secrets, &h, &only)->n, 1);
     assert_int_equal(f->set->n, 2);
     h = host_named("cdn.test");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
     h = host_named("api.test.evil.test");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
     h = host_named("192.0.2.1");
-    assert_null(secrets_for(f->secrets, &h));
+    assert_null(secrets_for(f->secrets, &h, &only));
 }
 
 static void endless_subdomains_share_one_set(void **state)
@@ -78,7 +80,7 @@ static void endless_subdomains_share_one_set(void **state)
     for (int i = 0; i < 2000; i++) {
         AUTO_FREE char *name = xasprintf("n%d.cdn.test", i);
         struct host h = host_named(name);
-        const struct secret_set *set = secrets_for(f->secrets, &h);
+        const struct secret_set *set = secrets_for(f->secrets, &h, &only);
 
         assert_true(!first || first == set);
         first = set;
@@ -188,6 +190,70 @@ static void a_body_field_cannot_be_imitated(void **state)
     assert_false(in_place(set, parts, "--Other\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n"));
 }
 
+static void only_ours_is_no_foreign_credential(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_BUF struct buf basic = {.cap = 4096}, theirs = {.cap = 4096};
+
+    buf_adds(&basic, "Basic ");
+    base64_encode("me:" PLACE, strlen("me:" PLACE), &basic);
+    buf_adds(&theirs, "Basic ");
+    base64_encode("me:attackers", strlen("me:attackers"), &theirs);
+    assert_false(inject_foreign(f->set, "Authorization", "Bearer " PLACE));
+    assert_false(inject_foreign(f->set, "authorization", PLACE));
+    assert_false(inject_foreign(f->set, "Authorization", buf_cstr(&basic)));
+    assert_false(inject_foreign(f->set, "X-Note", "Bearer attackers"));
+    assert_false(inject_foreign(f->set, "Cookie", "__cf_bm=x; cf_clearance=y; _cfuvid=z"));
+    assert_false(inject_foreign(f->set, "Sec-WebSocket-Protocol", "realtime"));
+
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer attackers"));
+    assert_true(inject_foreign(f->set, "AUTHORIZATION", buf_cstr(&theirs)));
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer " PLACE ", Bearer attackers"));
+    assert_true(inject_foreign(f->set, "Authorization", "Bearer attackers " PLACE));
+    assert_true(inject_foreign(f->set, "x-api-key", PLACE)); // not in its place: it would go out as it is
+    assert_true(inject_foreign(f->set, "X-Goog-Api-Key", "attackers"));
+    assert_true(inject_foreign(f->set, "Cookie", "__cf_bm=x; session=attackers"));
+    assert_true(inject_foreign(f->set, "Sec-WebSocket-Protocol", "openai-insecure-api-key.attackers"));
+    assert_true(inject_foreign(NULL, "Authorization", "Bearer " PLACE)); // no value is there at all
+}
+
+static void only_ours_is_no_foreign_query(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(inject_foreign_query(f->set, "a=b&key=" PLACE));
+    assert_false(inject_foreign_query(f->set, "monkey=x&keys=y"));
+    assert_true(inject_foreign_query(f->set, "a=b&key=attackers"));
+    assert_true(inject_foreign_query(f->set, "KEY=attackers&key=" PLACE));
+    assert_true(inject_foreign_query(f->set, "key=" PLACE "&key=attackers"));
+    assert_true(inject_foreign_query(NULL, "access_token=x"));
+}
+
+static void a_secret_without_a_value_keeps_others_away(void **state)
+{
+    static const char text[] =
+        "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"],\"header\":\"Authorization\","
+        "\"only\":true}]}";
+    static const char broken[] = "{\"secrets\":[{\"name\":\"GONE\",\"hosts\":[\"api.test\"]}]}";
+    struct host api = host_named("api.test"), other = host_named("other.test");
+    struct guard_config c;
+    struct secrets *s;
+    bool keeps;
+
+    (void)state;
+    assert_false(guard_config_read(broken, sizeof broken - 1, &c, NULL));
+    assert_true(guard_config_read(text, sizeof text - 1, &c, NULL));
+    assert_true(secrets_new(&c, &s, NULL));
+    assert_null(secrets_for(s, &api, &keeps));
+    assert_true(keeps);
+    assert_null(secrets_for(s, &api, &keeps)); // remembered
+    assert_true(keeps);
+    assert_null(secrets_for(s, &other, &keeps));
+    assert_false(keeps);
+    secrets_free(s);
+    guard_config_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +265,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(cleartext_is_told_only_for_secrets_that_mind, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_takes_it_in_its_field, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_field_cannot_be_imitated, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_ours_is_no_foreign_credential, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_ours_is_no_foreign_query, setup, teardown),
+        cmocka_unit_test(a_secret_without_a_value_keeps_others_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

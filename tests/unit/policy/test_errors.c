@@ -35,11 +35,11 @@ static const struct bad bad[] = {
     // keys
     {"version: 1\nfiels: {}\n",
      "2:1: fiels: unknown key; did you mean \"files\"? known here: version, extends, degrade, "
-     "nested, as_root, files, network, env, secrets, limits, commands, packages, flow, "
+     "nested, as_root, notes, files, network, env, secrets, limits, commands, packages, flow, "
      "approval, monitor, overlay"},
     {"files: {wirte: []}\n",
      "1:9: files.wirte: unknown key; did you mean \"write\"? known here: read, write, deny, "
-     "protect, ask, strict"},
+     "protect, ask, inside, state, strict"},
     {"network:\n  allow:\n    - host: a.org\n      prots: [1]\n",
      "4:7: network.allow[0].prots: unknown key; did you mean \"ports\"? known here: host, preset, ports, "
      "methods, paths, "
@@ -169,8 +169,10 @@ static const struct bad bad[] = {
      "fd00::1 or fd00::/8"},
     // secrets, commands, approval
     {"secrets: {T: {from: \"abc\", hosts: [a.org], header: A}}\n",
-     "1:21: secrets.T.from: a secret comes from env:NAME or file:PATH, it is not written here"},
-    {"secrets: {T: {hosts: [a.org], header: A}}\n", "1:14: secrets.T: needs from: env:NAME or file:PATH"},
+     "1:21: secrets.T.from: a secret comes from env:NAME, file:PATH or json:PATH#POINTER, it is not written "
+     "here"},
+    {"secrets: {T: {hosts: [a.org], header: A}}\n",
+     "1:14: secrets.T: needs from: env:NAME, file:PATH or json:PATH#POINTER"},
     {"secrets: {T: {from: \"env:T\", header: A}}\n",
      "1:14: secrets.T: needs hosts: the list of where it may go"},
     {"secrets: {T: {from: \"env:T\", hosts: [a.org]}}\n",
@@ -185,15 +187,24 @@ static const struct bad bad[] = {
     {"approval: {reviewer: {}}\n", "1:22: approval.reviewer: needs a command: [PROGRAM, ARG…]"},
     {"approval: {reviewer: ttty}\n",
      "1:22: approval.reviewer: unknown value \"ttty\"; did you mean \"tty\"? allowed: tty, web, model, none"},
+    {"files: {inside: [{keep: [/a]}]}\n", "1:18: files.inside[0]: needs a path"},
+    {"files: {inside: [{path: a, text: x, head: y}]}\n",
+     "1:18: files.inside[0]: text is the whole file; remove keep, fake, put and head, or the text"},
+    {"files: {inside: [{path: a, keep: [/x], head: y}]}\n",
+     "1:18: files.inside[0]: head is for files of lines, keep, fake and put are for JSON; remove one of "
+     "them"},
+    {"files: {inside: [{path: a, keep: [x]}]}\n",
+     "1:35: files.inside[0].keep[0]: \"x\" is not a JSON pointer, like /tokens/access"},
+    {"secrets: {A: {from: \"json:~/x\", hosts: [a.org], header: b}}\n",
+     "1:21: secrets.A.from: json:~/x has no #POINTER, like json:~/.tool/auth.json#/token"},
+    {"network: {quiet: [{paths: [/a]}]}\n", "1:19: network.quiet[0]: needs a host"},
     {"monitor: {on: [network]}\n", "1:10: monitor: needs a model"},
 };
 
 static const struct bad unsupported[] = {
     {"as_root: true\n", "1:10: as_root: true is not in this build; run as yourself: as_root: false"},
-    {"extends: agent:claude\n",
-     "1:10: extends: the profile agent:claude is not in this build; use read-only, workspace, "
-     "computer, open or mcp"},
-    {"extends: computer\n", NULL}, // by its overlay, which the profile asks for
+    {"extends: agent:none\n", NULL}, // its words name a directory of the scene: test_profiles.c
+    {"extends: computer\n", NULL},   // by its overlay, which the profile asks for
     {"files: {ask: [~/x]}\n",
      "1:14: files.ask is not in this build; grant the path in files.write, or leave it out"},
     {"commands: [{match: [git], decision: ask}]\n", "1:11: commands is not in this build; remove it"},
