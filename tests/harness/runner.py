@@ -5,8 +5,10 @@ Each test runs in a process of its own that is the subreaper of all it starts. S
 a process that is left over when the test is done is seen, killed, and counted as the test's failure: nothing outlives
 a run, in every test and not only in the one about it.
 """
+import concurrent.futures
 import ctypes
 import importlib.util
+import multiprocessing
 import os
 import select
 import signal
@@ -170,36 +172,64 @@ def why_no_sandbox(bawn, base):
         y.remove()
 
 
-def run_files(files, bawn, base, pattern=None, quiet=False):
-    counts = Counts()
+def run_file(path, bawn, base, missing, no_sandbox, pattern, quiet):
+    """One file's tests in the order written: their counts, and what is to be printed of them."""
+    counts, lines = Counts(), []
+    try:
+        file, cases = load(path)
+        if not cases:
+            raise ValueError("no @test in it")
+    except Exception:
+        counts.failed += 1
+        return counts, ["FAIL    %s: cannot be loaded\n%s" % (path, traceback.format_exc())]
+    for case in cases:
+        if pattern and pattern not in file + ":" + case.name:
+            continue
+        began = time.monotonic()
+        if missing:
+            word, text = "FAIL", missing
+        elif case.sandbox and no_sandbox:
+            word, text = "skip", no_sandbox
+        else:
+            word, text = run_case(case, bawn, base)
+        counts.passed += word == "ok"
+        counts.skipped += word == "skip"
+        counts.failed += word not in ("ok", "skip")
+        if not quiet or word != "ok":
+            lines.append("%-7s %s: %s (%.1f s)%s" % (word, file, case.name, time.monotonic() - began,
+                                                     ": " + text if word == "skip" else ""))
+        if word not in ("ok", "skip"):
+            lines.append("        " + text.replace("\n", "\n        "))
+    return counts, lines
+
+
+def wants_to_be_alone(path):
+    """A file with a line ALONE = True loads the machine so that others would not be served in time beside it."""
+    with open(path, encoding="utf-8") as f:
+        return any(line.startswith("ALONE = True") for line in f)
+
+
+def run_files(files, bawn, base, pattern=None, quiet=False, jobs=1):
+    """`jobs` files at once; each file's lines are printed when it is through."""
+    total = Counts()
     missing = None if os.access(bawn, os.X_OK) else "no %s; build it with make" % bawn
     no_sandbox = None if missing or not files else why_no_sandbox(bawn, base)
-    for path in files:
-        try:
-            file, cases = load(path)
-            if not cases:
-                raise ValueError("no @test in it")
-        except Exception:
-            file, cases = path, []
-            counts.failed += 1
-            print("FAIL    %s: cannot be loaded\n%s" % (path, traceback.format_exc()))
-        for case in cases:
-            if pattern and pattern not in file + ":" + case.name:
-                continue
-            began = time.monotonic()
-            if missing:
-                word, text = "FAIL", missing
-            elif case.sandbox and no_sandbox:
-                word, text = "skip", no_sandbox
-            else:
-                word, text = run_case(case, bawn, base)
-            counts.passed += word == "ok"
-            counts.skipped += word == "skip"
-            counts.failed += word not in ("ok", "skip")
-            if not quiet or word != "ok":
-                print("%-7s %s: %s (%.1f s)%s" % (word, file, case.name, time.monotonic() - began,
-                                                  ": " + text if word == "skip" else ""))
-            if word not in ("ok", "skip"):
-                print("        " + text.replace("\n", "\n        "))
-            sys.stdout.flush()
-    return counts
+    rest = (bawn, base, missing, no_sandbox, pattern, quiet)
+
+    def take(result):
+        counts, lines = result
+        total.add(counts)
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+    alone = [f for f in files if jobs == 1 or wants_to_be_alone(f)]
+    together = [f for f in files if f not in alone]
+    if together:
+        context = multiprocessing.get_context("fork")
+        with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(run_file, f, *rest) for f in together]):
+                take(done.result())
+    for f in alone:
+        take(run_file(f, *rest))
+    return total
