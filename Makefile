@@ -6,7 +6,7 @@
 #   make test                   unit, sandbox and end-to-end tests; last line: N passed, N failed, N skipped
 #   make install PREFIX=/usr/local [DESTDIR=]
 #   make bench                  start, steady and network figures against what else is installed
-#   make fuzz [FUZZ_SECONDS=30]      every parser under libFuzzer (clang)
+#   make fuzz [FUZZ_SECONDS=30]      every parser under libFuzzer (clang); says executions and coverage
 #   make check                  format, layering, headers
 #   make tidy                   clang-tidy
 #   make clean

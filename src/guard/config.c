@@ -4,6 +4,7 @@
 // owned. A document of the wrong shape is ERR_PROTOCOL: both ends are ours.
 #include "guard/config.h"
 
+#include <limits.h>
 #include <string.h>
 
 static void put(json_t *o, const char *key, json_t *owned)
@@ -161,89 +162,131 @@ bool guard_config_write(const struct policy *p, const struct guard_extras *x, js
 }
 
 // ---- reading
+//
+// Every member is read by its type; the first of the wrong one is remembered and refused at the end, so that
+// no reader below has to look twice. A member that is missing is empty, zero or false.
 
-static char *text_of(const json_t *o, const char *key)
+struct reader {
+    const char *wrong; // key, NULL while all is well
+};
+
+static void wrong(struct reader *r, const char *key)
 {
+    if (!r->wrong)
+        r->wrong = key;
+}
+
+static char *text_in(struct reader *r, const json_t *value, const char *key)
+{
+    if (value && !json_is_string(value))
+        wrong(r, key);
     // The model's strings are not const; nobody writes to them.
-    return (char *)(uintptr_t)json_string_value(json_object_get(o, key));
+    return (char *)(uintptr_t)json_string_value(value);
 }
 
-static long number_of(const json_t *o, const char *key)
+static char *text_of(struct reader *r, const json_t *o, const char *key)
 {
-    return (long)json_integer_value(json_object_get(o, key));
+    return text_in(r, json_object_get(o, key), key);
 }
 
-static bool flag_of(const json_t *o, const char *key)
+static json_int_t number_in(struct reader *r, const json_t *value, const char *key, json_int_t max)
 {
-    return json_is_true(json_object_get(o, key));
+    json_int_t n = json_integer_value(value);
+
+    if (value && (!json_is_integer(value) || n < 0 || n > max)) {
+        wrong(r, key);
+        return 0;
+    }
+    return n;
 }
 
-static void read_items(const json_t *o, const char *key, struct policy_list *ret)
+static json_int_t number_of(struct reader *r, const json_t *o, const char *key, json_int_t max)
 {
-    const json_t *a = json_object_get(o, key);
+    return number_in(r, json_object_get(o, key), key, max);
+}
+
+static bool flag_of(struct reader *r, const json_t *o, const char *key)
+{
+    const json_t *value = json_object_get(o, key);
+
+    if (value && !json_is_boolean(value))
+        wrong(r, key);
+    return json_is_true(value);
+}
+
+static const json_t *list_of(struct reader *r, const json_t *o, const char *key)
+{
+    const json_t *value = json_object_get(o, key);
+
+    if (value && !json_is_array(value))
+        wrong(r, key);
+    return value;
+}
+
+static void read_items(struct reader *r, const json_t *o, const char *key, struct policy_list *ret)
+{
+    const json_t *a = list_of(r, o, key);
 
     *ret = (struct policy_list){.n = json_array_size(a)};
     ret->items = xcalloc(ret->n, sizeof *ret->items);
     for (size_t i = 0; i < ret->n; i++)
-        ret->items[i].text = (char *)(uintptr_t)json_string_value(json_array_get(a, i));
+        ret->items[i].text = text_in(r, json_array_get(a, i), key);
 }
 
-static void read_strings(const json_t *o, const char *key, struct strlist *ret)
+static void read_strings(struct reader *r, const json_t *o, const char *key, struct strlist *ret)
 {
-    const json_t *a = json_object_get(o, key);
+    const json_t *a = list_of(r, o, key);
 
     for (size_t i = 0; i < json_array_size(a); i++) {
-        const char *s = json_string_value(json_array_get(a, i));
+        const char *s = text_in(r, json_array_get(a, i), key);
 
         if (s)
             strlist_add(ret, s);
     }
 }
 
-static void read_rule(const json_t *o, struct net_rule *r)
+static void read_rule(struct reader *r, const json_t *o, struct net_rule *ret)
 {
-    const json_t *ports = json_object_get(o, "ports");
+    const json_t *ports = list_of(r, o, "ports");
 
-    *r = (struct net_rule){.host = text_of(o, "host"),
-                           .preset = text_of(o, "preset"),
-                           .nports = json_array_size(ports),
-                           .protocol = (enum net_protocol)number_of(o, "protocol"),
-                           .tls = (enum tls_mode)number_of(o, "tls"),
-                           .upgrade = flag_of(o, "upgrade"),
-                           .watch = flag_of(o, "watch"),
-                           .max_upload = (uint64_t)number_of(o, "max_upload"),
-                           .upload_rate = (uint64_t)number_of(o, "upload_rate"),
-                           .because = text_of(o, "because"),
-                           .from = {.layer = (enum layer)number_of(o, "layer"),
-                                    .file = text_of(o, "file"),
-                                    .line = (int)number_of(o, "line"),
-                                    .column = (int)number_of(o, "column")}};
-    r->ports = xcalloc(r->nports, sizeof *r->ports);
-    for (size_t i = 0; i < r->nports; i++)
-        r->ports[i] = (uint16_t)json_integer_value(json_array_get(ports, i));
-    read_items(o, "methods", &r->methods);
-    read_items(o, "paths", &r->paths);
+    *ret = (struct net_rule){.host = text_of(r, o, "host"),
+                             .preset = text_of(r, o, "preset"),
+                             .nports = json_array_size(ports),
+                             .protocol = (enum net_protocol)number_of(r, o, "protocol", PROTOCOL_TCP),
+                             .tls = (enum tls_mode)number_of(r, o, "tls", TLS_PASS),
+                             .upgrade = flag_of(r, o, "upgrade"),
+                             .watch = flag_of(r, o, "watch"),
+                             .max_upload = (uint64_t)number_of(r, o, "max_upload", INT64_MAX),
+                             .upload_rate = (uint64_t)number_of(r, o, "upload_rate", INT64_MAX),
+                             .because = text_of(r, o, "because"),
+                             .from = {.layer = (enum layer)number_of(r, o, "layer", LAYER_MANAGED),
+                                      .file = text_of(r, o, "file"),
+                                      .line = (int)number_of(r, o, "line", INT_MAX),
+                                      .column = (int)number_of(r, o, "column", INT_MAX)}};
+    ret->ports = xcalloc(ret->nports, sizeof *ret->ports);
+    for (size_t i = 0; i < ret->nports; i++)
+        ret->ports[i] = (uint16_t)number_in(r, json_array_get(ports, i), "ports", UINT16_MAX);
+    read_items(r, o, "methods", &ret->methods);
+    read_items(r, o, "paths", &ret->paths);
 }
 
-static bool read_rules(const json_t *doc, const char *key, struct net_rule **ret, size_t *ret_n,
-                       struct err *err)
+static void read_rules(struct reader *r, const json_t *doc, const char *key, struct net_rule **ret,
+                       size_t *ret_n)
 {
-    const json_t *a = json_object_get(doc, key);
+    const json_t *a = list_of(r, doc, key);
 
     *ret_n = json_array_size(a);
     *ret = xcalloc(*ret_n, sizeof **ret);
     for (size_t i = 0; i < *ret_n; i++) {
-        read_rule(json_array_get(a, i), &(*ret)[i]);
+        read_rule(r, json_array_get(a, i), &(*ret)[i]);
         if (!(*ret)[i].host && !(*ret)[i].preset)
-            return err_set(err, ERR_PROTOCOL, "guard configuration: %s[%zu] has neither host nor preset", key,
-                           i);
+            wrong(r, key);
     }
-    return true;
 }
 
-static bool read_secrets(const json_t *doc, struct guard_config *c, struct err *err)
+static void read_secrets(struct reader *r, const json_t *doc, struct guard_config *c)
 {
-    const json_t *a = json_object_get(doc, "secrets");
+    const json_t *a = list_of(r, doc, "secrets");
 
     c->nsecrets = c->policy.nsecrets = json_array_size(a);
     c->secrets = xcalloc(c->nsecrets, sizeof *c->secrets);
@@ -253,40 +296,64 @@ static bool read_secrets(const json_t *doc, struct guard_config *c, struct err *
         struct secret *s = &c->policy.secrets[i];
         struct guard_secret *g = &c->secrets[i];
 
-        s->name = text_of(o, "name");
-        s->header = text_of(o, "header");
-        s->query = text_of(o, "query");
-        s->body = text_of(o, "body");
-        s->cleartext = flag_of(o, "cleartext");
-        s->only = flag_of(o, "only");
-        read_items(o, "hosts", &s->hosts);
-        *g = (struct guard_secret){s, text_of(o, "value"), text_of(o, "placeholder")};
+        s->name = text_of(r, o, "name");
+        s->header = text_of(r, o, "header");
+        s->query = text_of(r, o, "query");
+        s->body = text_of(r, o, "body");
+        s->cleartext = flag_of(r, o, "cleartext");
+        s->only = flag_of(r, o, "only");
+        read_items(r, o, "hosts", &s->hosts);
+        *g = (struct guard_secret){s, text_of(r, o, "value"), text_of(r, o, "placeholder")};
         if (s->name && s->only && !g->value)
             continue;
         if (!s->name || !g->value || !g->placeholder || strlen(g->value) != strlen(g->placeholder))
-            return err_set(err, ERR_PROTOCOL, "guard configuration: secrets[%zu] is incomplete", i);
+            wrong(r, "secrets");
     }
-    return true;
 }
 
-static void read_registries(const json_t *doc, struct preset_registries *ret)
+static void read_registries(struct reader *r, const json_t *doc, struct preset_registries *ret)
 {
-    const json_t *a = json_object_get(doc, "registries");
+    const json_t *a = list_of(r, doc, "registries");
 
     ret->items = xcalloc(json_array_size(a), sizeof *ret->items);
     for (size_t i = 0; i < json_array_size(a); i++) {
         const json_t *o = json_array_get(a, i);
-        const char *host = text_of(o, "host"), *source = text_of(o, "source");
+        const char *host = text_of(r, o, "host"), *source = text_of(r, o, "source");
+        uint16_t port = (uint16_t)number_of(r, o, "port", UINT16_MAX);
 
-        if (host)
-            ret->items[ret->n++] = (struct preset_registry){xstrdup(host), (uint16_t)number_of(o, "port"),
-                                                            xstrdup(source ? source : "")};
+        if (!host)
+            wrong(r, "registries");
+        else
+            ret->items[ret->n++] =
+                (struct preset_registry){xstrdup(host), port, xstrdup(source ? source : "")};
     }
+}
+
+static void read_document(struct reader *r, const json_t *doc, struct guard_config *c)
+{
+    // A run cannot come to have a network that is not guarded.
+    c->policy.network.mode = number_of(r, doc, "mode", NET_OPEN) == NET_OFF ? NET_OFF : NET_GUARDED;
+    c->policy.network.ask = flag_of(r, doc, "ask");
+    c->policy.network.scan = flag_of(r, doc, "scan");
+    read_items(r, doc, "addresses", &c->policy.network.addresses);
+    read_strings(r, doc, "known", &c->known);
+    read_strings(r, doc, "ca", &c->ca);
+    read_registries(r, doc, &c->registries);
+    c->reviewer = flag_of(r, doc, "reviewer");
+    c->watched = flag_of(r, doc, "watched");
+    c->hold_names = flag_of(r, doc, "hold_names");
+    c->ask_timeout_ms = (uint64_t)number_of(r, doc, "ask_timeout_ms", INT_MAX);
+    if (!c->ask_timeout_ms)
+        c->ask_timeout_ms = 120000;
+    read_rules(r, doc, "allow", &c->policy.network.allow, &c->policy.network.nallow);
+    read_rules(r, doc, "deny", &c->policy.network.deny, &c->policy.network.ndeny);
+    read_secrets(r, doc, c);
 }
 
 bool guard_config_read(const char *text, size_t n, struct guard_config *ret, struct err *err)
 {
     struct guard_config c = {0};
+    struct reader r = {0};
 
     c.doc = json_parse(text, n, err);
     if (!json_is_object(c.doc)) {
@@ -294,25 +361,11 @@ bool guard_config_read(const char *text, size_t n, struct guard_config *ret, str
         err_set(err, ERR_PROTOCOL, "not an object");
         return err_prefix(err, "guard configuration");
     }
-    // A run cannot come to have a network that is not guarded.
-    c.policy.network.mode = number_of(c.doc, "mode") == NET_OFF ? NET_OFF : NET_GUARDED;
-    c.policy.network.ask = flag_of(c.doc, "ask");
-    c.policy.network.scan = flag_of(c.doc, "scan");
-    read_items(c.doc, "addresses", &c.policy.network.addresses);
-    read_strings(c.doc, "known", &c.known);
-    read_strings(c.doc, "ca", &c.ca);
-    read_registries(c.doc, &c.registries);
-    c.reviewer = flag_of(c.doc, "reviewer");
-    c.watched = flag_of(c.doc, "watched");
-    c.hold_names = flag_of(c.doc, "hold_names");
-    c.ask_timeout_ms = (uint64_t)number_of(c.doc, "ask_timeout_ms");
-    if (!c.ask_timeout_ms)
-        c.ask_timeout_ms = 120000;
-    if (!read_rules(c.doc, "allow", &c.policy.network.allow, &c.policy.network.nallow, err) ||
-        !read_rules(c.doc, "deny", &c.policy.network.deny, &c.policy.network.ndeny, err) ||
-        !read_secrets(c.doc, &c, err)) {
+    read_document(&r, c.doc, &c);
+    if (r.wrong) {
         guard_config_deinit(&c);
-        return false;
+        return err_set(err, ERR_PROTOCOL,
+                       "guard configuration: %s is incomplete, of the wrong type or out of range", r.wrong);
     }
     *ret = c;
     return true;

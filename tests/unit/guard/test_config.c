@@ -110,6 +110,16 @@ static void a_document_of_the_wrong_shape_is_refused(void **state UNUSED)
                                       "1",
                                       "{\"allow\":[{}]}",
                                       "{\"secrets\":[{\"name\":\"x\"}]}",
+                                      "{\"allow\":[{\"host\":\"a\",\"methods\":[1]}]}",
+                                      "{\"allow\":[{\"host\":\"a\",\"ports\":[65536]}]}",
+                                      "{\"allow\":[{\"host\":\"a\",\"tls\":3}]}",
+                                      "{\"allow\":[{\"host\":\"a\",\"max_upload\":-1}]}",
+                                      "{\"allow\":{\"host\":\"a\"}}",
+                                      "{\"addresses\":[null]}",
+                                      "{\"scan\":1}",
+                                      "{\"ca\":\"x\"}",
+                                      "{\"registries\":[7]}",
+                                      "{\"ask_timeout_ms\":\"1\"}",
                                       "{\"allow\":[],\"allow\":[]}",
                                       "{} x"};
     struct guard_config c;
