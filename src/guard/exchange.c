@@ -77,17 +77,35 @@ void exchange_up_deaf(struct flow *f)
     f->x->deaf = true;
 }
 
+// Said in HTTP/1.1, from which a client sees that it did not connect. After SETTINGS and GOAWAY it would take
+// the connection for made and its call for unsent: gRPC then connects anew at once, a thousand times a
+// second.
+static void refuse_http2(struct flow *f)
+{
+    static const char why[] =
+        "plaintext HTTP/2 is not served: use HTTP/1.1, or HTTP/2 over TLS where no rule must see inside";
+    static const char remedy[] = "protocol: tcp, or a client that speaks HTTP/1.1";
+    const struct refusal r = {.status = f->x->req.status,
+                              .host = f->host.text,
+                              .port = f->port,
+                              .reason = why,
+                              .rule = f->answer.rule,
+                              .allow_with = remedy};
+    AUTO_BUF struct buf out = {0};
+
+    buf_init(&out, 16384);
+    refuse_http(&out, &r, true, false);
+    refuse_flow(f, why, remedy);
+    stream_send(&f->client, out.ptr, out.len);
+    flow_linger(f);
+}
+
 static void bad_request(struct flow *f)
 {
     struct exchange *x = f->x;
 
     if (x->req.h2_preface) {
-        refuse_flow(
-            f,
-            "plaintext HTTP/2 is not served: use HTTP/1.1, or HTTP/2 over TLS where no rule must see inside",
-            "");
-        stream_send(&f->client, HTTP1_H2_GOAWAY, HTTP1_H2_GOAWAY_SIZE);
-        flow_linger(f);
+        refuse_http2(f);
         return;
     }
     if (!x->open) { // a head: what is left of the request before it is not this one's

@@ -25,15 +25,6 @@
 
 const char HTTP1_CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// RFC 9113 6.5, 6.8: empty SETTINGS, then GOAWAY on stream 0, last stream 0, HTTP_1_1_REQUIRED (0xd), and
-// text.
-#define GOAWAY_TEXT "bawn serves plaintext HTTP as HTTP/1.1 only; use HTTP/1.1, or HTTP/2 over TLS"
-const unsigned char HTTP1_H2_GOAWAY[] = "\0\0\0\x04\0\0\0\0\0"
-                                        "\0\0\x55\x07\0\0\0\0\0"
-                                        "\0\0\0\0\0\0\0\x0d" GOAWAY_TEXT;
-_Static_assert(sizeof GOAWAY_TEXT - 1 + 8 == 0x55, "length of the GOAWAY frame");
-const size_t HTTP1_H2_GOAWAY_SIZE = sizeof HTTP1_H2_GOAWAY - 1;
-
 void http1_init(struct http1 *p, enum http1_kind kind)
 {
     *p = (struct http1){.state = xcalloc(1, sizeof *p->state)};

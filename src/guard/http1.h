@@ -61,14 +61,11 @@ struct http1 {
     // Why it failed: for a request parser the status to answer with, for a response parser 502.
     int status;
     char why[160];
-    bool h2_preface; // the error is a plaintext HTTP/2 preface: answer HTTP1_H2_GOAWAY instead of a status
-                     // line
+    bool h2_preface; // the error is a plaintext HTTP/2 preface
     struct http1_state *state;
 };
 
-extern const char HTTP1_CONTINUE[];           // "HTTP/1.1 100 Continue" and an empty line
-extern const unsigned char HTTP1_H2_GOAWAY[]; // SETTINGS and GOAWAY(HTTP_1_1_REQUIRED) with a reason
-extern const size_t HTTP1_H2_GOAWAY_SIZE;
+extern const char HTTP1_CONTINUE[]; // "HTTP/1.1 100 Continue" and an empty line
 
 void http1_init(struct http1 *p, enum http1_kind kind);
 void http1_deinit(struct http1 *p); // takes a zeroed struct too

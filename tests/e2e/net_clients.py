@@ -38,6 +38,12 @@ def page(yard, line, *options, programs=(), timeout=60):
         return both_ways(stage, line, lambda r: "GET /client" in r.out, *options, timeout=timeout)
 
 
+def need_module(yard, *names):
+    for name in names:
+        if yard.outside("python3 -c 'import %s'" % name).rc:
+            skip("needs Python's module %s, which is not installed" % name)
+
+
 @test
 def curl_fetches(yard):
     page(yard, "curl -sS https://%s/client" % HOST, programs=["curl"])
@@ -74,9 +80,14 @@ def python_urllib_fetches(yard):
 
 @test
 def python_requests_fetches(yard):
-    if yard.outside("python3 -c 'import requests'").rc:
-        skip("needs python3-requests, which is not installed")
+    need_module(yard, "requests")
     page(yard, "python3 -c 'import requests; print(requests.get(\"https://%s/client\").text)'" % HOST)
+
+
+@test
+def python_httpx_fetches(yard):
+    need_module(yard, "httpx", "h2")
+    page(yard, "python3 -c 'import httpx; print(httpx.Client(http2=True).get(\"https://%s/client\").text)'" % HOST)
 
 
 @test
@@ -115,6 +126,23 @@ func main() { r, err := http.Get(os.Args[1]); if err != nil { panic(err) }; b, _
     r = yard.outside("go build -o fetch fetch.go", timeout=120, env={"GOFLAGS": "-mod=mod", "GOPROXY": "off"})
     check(r.rc == 0, "go build", r)
     page(yard, "./fetch https://%s/client" % HOST)
+
+
+@test(timeout=180)
+def go_downloads_a_module(yard):
+    need("go")
+    with Stage(yard, HOST) as stage:
+        module, data = "stage.test/demo", io.BytesIO()
+        with zipfile.ZipFile(data, "w") as z:
+            z.writestr(module + "@v1.0.0/go.mod", "module %s\n" % module)
+            z.writestr(module + "@v1.0.0/demo.go", "package demo\n")
+        for end, body in (("v1.0.0.info", '{"Version":"v1.0.0"}'), ("v1.0.0.mod", "module %s\n" % module), ("v1.0.0.zip", data.getvalue())):
+            stage.routes["/go/%s/@v/%s" % (module, end)] = lambda h, body=body: h.reply(200, body)
+        yard.write("go.mod", "module user\nrequire %s v1.0.0\n" % module)
+        # A module cache is read-only, so that it is not removed by removing it.
+        line = "export GOMODCACHE=$PWD/mc GOFLAGS=-modcacherw; go mod download && cat mc/%s@v1.0.0/demo.go" % module
+        both_ways(stage, line, lambda r: "package demo" in r.out, "--env", "GOPROXY=https://%s/go" % HOST, "--env", "GONOSUMDB=*", timeout=90,
+                  setup=lambda: shutil.rmtree(yard.path("mc"), True))
 
 
 # --- package managers ---------------------------------------------------------------------------------------------
@@ -199,11 +227,28 @@ def pip_installs(yard):
                   lambda r: "demo works" in r.out, "--env", "PIP_INDEX_URL=https://%s/pip/simple/" % HOST, timeout=90)
 
 
+def serve_crates(stage, line):
+    """An index that any cargo reads: by HTTP, as of 1.68, and as a repository."""
+    config = json.dumps({"dl": "https://%s/crates" % HOST})
+    stage.routes["/index/config.json"] = lambda h: h.reply(200, config)
+    stage.routes["/index/de/mo/demo"] = lambda h: h.reply(200, line)
+    stage.routes["/git/"] = git_route(stage)
+    git = stage.yard.git
+    git("init", "-q", stage.dir + "/index")
+    os.makedirs(stage.dir + "/index/de/mo")
+    stage.file("index/config.json", config)
+    stage.file("index/de/mo/demo", line)
+    git("-C", stage.dir + "/index", "add", ".")
+    git("-C", stage.dir + "/index", "commit", "-q", "-m", "index")
+    git("clone", "-q", "--bare", stage.dir + "/index", stage.dir + "/git/index.git")
+
+
 @test(timeout=180)
 def cargo_fetches(yard):
-    need("cargo")
+    need("cargo", "git")
+    version = yard.outside("cargo --version").out.split()[1].split(".")
+    sparse = [int(v) for v in version[:2]] >= [1, 68]
     with Stage(yard, HOST) as stage:
-        stage.routes["/index/config.json"] = lambda h: h.reply(200, json.dumps({"dl": "https://%s/crates" % HOST}))
         crate = io.BytesIO()
         with tarfile.open(fileobj=crate, mode="w:gz") as t:
             for n, text in (("Cargo.toml", "[package]\nname='demo'\nversion='1.0.0'\nedition='2021'\n"), ("src/lib.rs", "")):
@@ -212,48 +257,56 @@ def cargo_fetches(yard):
                 t.addfile(info, io.BytesIO(text.encode()))
         line = json.dumps({"name": "demo", "vers": "1.0.0", "deps": [], "features": {}, "yanked": False,
                            "cksum": hashlib.sha256(crate.getvalue()).hexdigest()})
-        stage.routes["/index/de/mo/demo"] = lambda h: h.reply(200, line + "\n")
+        serve_crates(stage, line + "\n")
         stage.routes["/crates/"] = lambda h: h.reply(200, crate.getvalue())
         yard.write("Cargo.toml", "[package]\nname='user'\nversion='0.1.0'\nedition='2021'\n[dependencies]\ndemo={version='1',registry='stage'}\n")
         yard.write("src/lib.rs")
-        yard.write(".cargo/config.toml", "[registries.stage]\nindex='sparse+https://%s/index/'\n" % HOST)
+        yard.write(".cargo/config.toml", "[registries.stage]\nindex='%s'\n" % (("sparse+https://%s/index/" if sparse else "https://%s/git/index.git") % HOST))
         both_ways(stage, "CARGO_HOME=$PWD/ch cargo fetch -q && ls ch/registry/cache/*/demo-1.0.0.crate",
                   lambda r: "demo-1.0.0.crate" in r.out, timeout=90, setup=lambda: shutil.rmtree(yard.path("ch"), True))
 
 
 # --- other protocols ----------------------------------------------------------------------------------------------
 
-WEBSOCKET = """node --experimental-websocket -e '
+NODE_WEBSOCKET = """node --experimental-websocket -e '
 const w = new WebSocket("wss://%s/ws"); w.onopen = () => w.send("frame"); w.onerror = e => console.log("refused");
 w.onmessage = m => { console.log(m.data); w.close(); }'"""
 
 
-@test
-def a_websocket_client_works_by_rule(yard):
-    if yard.outside("node --experimental-websocket -e 0").rc:
-        skip("needs a node with WebSocket, which is not installed")
+PYTHON_WEBSOCKET = """python3 -c '
+import websocket
+try:
+    w = websocket.create_connection("wss://%s/ws", timeout=10); w.send("frame"); print(w.recv())
+except websocket.WebSocketException as e: print("refused", e)'"""
+
+
+def websocket(yard, line):
     with Stage(yard, HOST) as stage:
         stage.routes["/ws"] = websocket_route
         for rule, word in (({"upgrade": True, "tls": "inspect"}, "FRAME"), ({"tls": "pass"}, "FRAME"), ({"tls": "inspect"}, "refused")):
-            r = yard.run(WEBSOCKET % HOST, "-p", stage.policy([dict({"host": HOST}, **rule)]), timeout=30)
+            r = yard.run(line % HOST, "-p", stage.policy([dict({"host": HOST}, **rule)]), timeout=30)
             check(word in r.out, "WebSocket with %s" % rule, r)
         check("change the protocol" in stage.records("denied")[0]["detail"]["reason"], "the refusal does not say why")
+
+
+@test
+def node_websocket_works_by_rule(yard):
+    if yard.outside("node --experimental-websocket -e 0").rc:
+        skip("needs a node with WebSocket, which is not installed")
+    websocket(yard, NODE_WEBSOCKET)
+
+
+@test
+def python_websocket_works_by_rule(yard):
+    need_module(yard, "websocket")
+    websocket(yard, PYTHON_WEBSOCKET)
 
 
 HTTP2_SERVER = """
 const fs = require("fs"), h2 = require("http2");
 h2.createSecureServer({key: fs.readFileSync("%(dir)s/server.key"), cert: fs.readFileSync("%(dir)s/server.pem")})
-  .on("stream", (s, h) => { s.respond({":status": 200, "content-type": "application/grpc"}, {waitForTrailers: true});
-      s.on("wantTrailers", () => s.sendTrailers({"grpc-status": "0"}));
-      const parts = []; s.on("data", d => parts.push(d)); s.on("end", () => s.end(Buffer.concat(parts))); })
+  .on("stream", s => { s.respond({":status": 200}); s.pipe(s); })
   .listen(8443, "%(address)s", () => console.log("up"));
-"""
-GRPC_CLIENT = """
-const h2 = require("http2"), c = h2.connect("https://%s:8443");
-const s = c.request({":method": "POST", ":path": "/stage.Echo/Say", "content-type": "application/grpc", te: "trailers"});
-s.setEncoding("utf8"); s.on("data", d => console.log(d)); s.on("trailers", t => console.log("status", t["grpc-status"]));
-s.on("close", () => c.close()); c.on("error", e => console.log("error", e.message));
-s.end(Buffer.concat([Buffer.from([0, 0, 0, 0, 5]), Buffer.from("hello")]));
 """
 
 
@@ -278,14 +331,54 @@ def curl_speaks_http2_through(yard):
 
 
 @test
-def a_grpc_call_passes_through(yard):
-    http2(yard, "node -e '%s'" % (GRPC_CLIENT % HOST), "status 0")
-
-
-@test
 def nghttp_speaks_http2_through(yard):
     need("nghttp")
     http2(yard, "echo hello > b; nghttp -d b https://%s:8443/x" % HOST, "hello")
+
+
+GRPC_SERVER = """
+import grpc
+from concurrent import futures
+key, cert = (open("%(dir)s/server." + end, "rb").read() for end in ("key", "pem"))
+s = grpc.server(futures.ThreadPoolExecutor(4))
+s.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("stage.Echo", {
+    "Say": grpc.unary_unary_rpc_method_handler(lambda request, context: request.upper()),
+    "Count": grpc.unary_stream_rpc_method_handler(lambda request, context: (b"%%d" %% i for i in range(3)))}),))
+s.add_secure_port("%(address)s:8443", grpc.ssl_server_credentials([(key, cert)]))
+s.add_insecure_port("%(address)s:8080")
+s.start()
+print("up", flush=True)
+s.wait_for_termination()
+"""
+GRPC_CLIENT = """
+import grpc, sys
+name, tls = sys.argv[1], sys.argv[2] == "tls"
+c = grpc.secure_channel(name + ":8443", grpc.ssl_channel_credentials()) if tls else grpc.insecure_channel(name + ":8080")
+try: print(c.unary_unary("/stage.Echo/Say")(b"hello", timeout=10), list(c.unary_stream("/stage.Echo/Count")(b"", timeout=10)))
+except grpc.RpcError as e: print("refused:", e.code(), e.details())
+"""
+
+
+@test(timeout=120)
+def grpc_passes_through_and_is_refused_with_a_reason_elsewhere(yard):
+    """It needs HTTP/2: as it is where TLS is passed through, at its own port by `protocol: tcp`, and not where HTTP is read."""
+    need_module(yard, "grpc")
+    yard.write("client.py", GRPC_CLIENT)
+    with Stage(yard, HOST) as stage:
+        server = subprocess.Popen(["python3", "-c", GRPC_SERVER % {"dir": stage.dir, "address": ADDRESS}], stdout=subprocess.PIPE, env=yard.env)
+        try:
+            server.stdout.readline()
+            for mode, rule, why in (("tls", {"ports": [8443], "tls": "pass"}, None), ("tls", {"ports": [8443], "tls": "inspect"}, "only HTTP/2"),
+                                    ("plain", {"ports": [8080], "protocol": "tcp"}, None), ("plain", {"ports": [8080]}, "HTTP/2")):
+                r = yard.run("python3 client.py %s %s" % (HOST, mode), "-p", stage.policy([dict({"host": HOST}, **rule)]), timeout=40)
+                check(r.rc == 0 and (why and "refused:" in r.out or "b'HELLO' [b'0', b'1', b'2']" in r.out), "gRPC, %s with %s" % (mode, rule), r)
+                reasons = [d["detail"]["reason"] for d in stage.records("denied")]
+                check(bool(reasons) == bool(why) and all(why in reason for reason in reasons), "gRPC, %s with %s: %s" % (mode, rule, reasons), r)
+                check(len(reasons) < 20, "gRPC does not take no for an answer: refused %d times" % len(reasons), r)
+        finally:
+            server.kill()
+            server.wait()
+            server.stdout.close()
 
 
 @test
