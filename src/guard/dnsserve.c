@@ -23,9 +23,15 @@
 #define REPEAT_NS UINT64_C(60000000000)
 #define TCP_IDLE_NS UINT64_C(10000000000)
 
+// By which the supervisor finds the process. `to` is the other end of a connection.
+struct asker {
+    struct sockaddr_storage from, to;
+    bool tcp;
+};
+
 struct origin_of_query {
     int fd;
-    struct sockaddr_storage from;
+    struct asker who;
     socklen_t nfrom;
     union {
         struct in_pktinfo v4;
@@ -47,6 +53,7 @@ struct dns_connection {
     struct stream stream;
     struct timer timer;
     struct dns_tcp tcp;
+    struct asker who;
 };
 
 struct dnsserve {
@@ -83,12 +90,23 @@ static bool recorded_lately(struct dnsserve *d, const char *name)
     return false;
 }
 
-static void record_refused(struct dnsserve *d, const struct dns_query *q, const struct sockaddr_storage *from,
-                           const struct net_answer *a, bool full)
+static void record_end(json_t *o, const char *key, const struct sockaddr_storage *end)
 {
-    char text[ADDRESS_TEXT_SIZE], client[ADDRESS_TEXT_SIZE + 8];
+    char text[ADDRESS_TEXT_SIZE], whole[ADDRESS_TEXT_SIZE + 8];
     struct address address;
     uint16_t port;
+
+    if (!address_from_sockaddr((const void *)end, &address, &port))
+        return;
+    address_unmap(&address);
+    address_text(&address, text);
+    snprintf(whole, sizeof whole, address.v6 ? "[%s]:%u" : "%s:%u", text, port);
+    record_text(o, key, whole);
+}
+
+static void record_refused(struct dnsserve *d, const struct dns_query *q, const struct asker *who,
+                           const struct net_answer *a, bool full)
+{
     json_t *o;
 
     // A flood of distinct names is still bounded by the rate of lines; those beyond the bound share one.
@@ -99,19 +117,15 @@ static void record_refused(struct dnsserve *d, const struct dns_query *q, const 
         return;
     }
     o = record_new("dns");
-    if (from && address_from_sockaddr((const void *)from, &address, &port)) {
-        address_unmap(&address);
-        address_text(&address, text);
-        snprintf(client, sizeof client, address.v6 ? "[%s]:%u" : "%s:%u", text, port);
-        record_text(o, "client", client);
-    }
+    record_end(o, "client", &who->from);
+    if (who->tcp)
+        record_end(o, "to", &who->to);
     record_text(o, "host", q->host.text);
     record_answer(o, a);
     record_send(&d->g->records, o);
 }
 
-// from: of a datagram; NULL over TCP.
-static enum verdict judge(struct dnsserve *d, const struct dns_query *q, const struct sockaddr_storage *from,
+static enum verdict judge(struct dnsserve *d, const struct dns_query *q, const struct asker *who,
                           struct net_answer *ret)
 {
     struct net_question question = {
@@ -133,7 +147,7 @@ static enum verdict judge(struct dnsserve *d, const struct dns_query *q, const s
         snprintf(ret->allow_with, sizeof ret->allow_with, "fewer different names in one run");
     }
     if (ret->verdict == VERDICT_DENY)
-        record_refused(d, q, from, ret, full);
+        record_refused(d, q, who, ret, full);
     return ret->verdict;
 }
 
@@ -156,9 +170,9 @@ static void reply(const struct origin_of_query *o, const uint8_t *data, size_t n
         char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
     } control;
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = n};
-    bool six = o->from.ss_family == AF_INET6;
+    bool six = o->who.from.ss_family == AF_INET6;
     size_t size = six ? sizeof o->to.v6 : sizeof o->to.v4;
-    struct msghdr m = {.msg_name = (void *)(uintptr_t)&o->from,
+    struct msghdr m = {.msg_name = (void *)(uintptr_t)&o->who.from,
                        .msg_namelen = o->nfrom,
                        .msg_iov = &iov,
                        .msg_iovlen = 1,
@@ -232,7 +246,7 @@ static bool already_held(const struct dnsserve *d, const struct dns_query *q, co
 {
     for (const struct held *h = d->held; h; h = h->next)
         if (h->query.id == q->id && h->query.type == q->type && host_equal(&h->query.host, &q->host) &&
-            h->origin.nfrom == o->nfrom && memcmp(&h->origin.from, &o->from, o->nfrom) == 0)
+            h->origin.nfrom == o->nfrom && memcmp(&h->origin.who.from, &o->who.from, o->nfrom) == 0)
             return true;
     return false;
 }
@@ -248,7 +262,7 @@ static void one_query(struct dnsserve *d, const uint8_t *msg, size_t n, const st
     if (parsed == DNS_DROP)
         return;
     if (parsed == DNS_QUERY)
-        v = judge(d, &q, &o->from, &a);
+        v = judge(d, &q, &o->who, &a);
     if (v == VERDICT_ASK && d->g->config.hold_names && d->nheld < DNS_HELD_MAX && decide_possible(d->g)) {
         if (!already_held(d, &q, o)) // a client repeats itself while it waits
             hold(d, &q, o, &a);
@@ -267,8 +281,8 @@ void dnsserve_datagrams(struct dnsserve *d, int fd)
         uint8_t msg[DNS_QUERY_MAX];
         struct origin_of_query o = {.fd = fd};
         struct iovec iov = {.iov_base = msg, .iov_len = sizeof msg};
-        struct msghdr m = {.msg_name = &o.from,
-                           .msg_namelen = sizeof o.from,
+        struct msghdr m = {.msg_name = &o.who.from,
+                           .msg_namelen = sizeof o.who.from,
                            .msg_iov = &iov,
                            .msg_iovlen = 1,
                            .msg_control = control.space,
@@ -315,7 +329,7 @@ static bool answer_tcp(struct dns_connection *c, const uint8_t *msg, size_t n)
 
     if (parsed == DNS_DROP)
         return false;
-    len = answer(c->d, &q, parsed, parsed == DNS_QUERY ? judge(c->d, &q, NULL, &a) : VERDICT_DENY,
+    len = answer(c->d, &q, parsed, parsed == DNS_QUERY ? judge(c->d, &q, &c->who, &a) : VERDICT_DENY,
                  DNS_ANSWER_MAX, out + 2);
     out[0] = (uint8_t)(len >> 8);
     out[1] = (uint8_t)len;
@@ -359,9 +373,10 @@ static void on_stream(struct watch *w, uint32_t events)
     stream_arm(&c->stream, !c->stream.out.len);
 }
 
-void dnsserve_accept(struct dnsserve *d, int fd)
+void dnsserve_accept(struct dnsserve *d, int fd, const struct sockaddr_storage *from)
 {
     struct dns_connection *c = xcalloc(1, sizeof *c);
+    socklen_t n = sizeof c->who.to;
 
     if (d->nconnections >= DNS_CONNECTIONS_MAX) {
         struct dns_connection *oldest = d->connections;
@@ -371,6 +386,8 @@ void dnsserve_accept(struct dnsserve *d, int fd)
         connection_end(oldest);
     }
     c->d = d;
+    c->who.from = *from;
+    c->who.tcp = getsockname(fd, (void *)&c->who.to, &n) == 0;
     dns_tcp_init(&c->tcp);
     if (!stream_open(&c->stream, &d->g->loop, fd, on_stream, c, NULL)) {
         free(c);

@@ -3,6 +3,8 @@
 #ifndef BAWN_GUARD_DNSSERVE_H
 #define BAWN_GUARD_DNSSERVE_H
 
+#include <sys/socket.h>
+
 #include "base/err.h"
 
 struct guard;
@@ -14,6 +16,6 @@ struct dnsserve;
 struct dnsserve *dnsserve_new(struct guard *g);
 void dnsserve_free(struct dnsserve *d);              // takes NULL
 void dnsserve_datagrams(struct dnsserve *d, int fd); // fd is readable; it has IP_PKTINFO or IPV6_RECVPKTINFO
-void dnsserve_accept(struct dnsserve *d, int fd);    // takes over fd
+void dnsserve_accept(struct dnsserve *d, int fd, const struct sockaddr_storage *from); // takes over fd
 
 #endif

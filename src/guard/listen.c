@@ -44,7 +44,7 @@ static void on_connection(struct watch *w, uint32_t events)
         if (fd < 0)
             return; // none left, or it went away before
         if (dns)
-            dnsserve_accept(l->g->dns, fd);
+            dnsserve_accept(l->g->dns, fd, &from);
         else
             flow_accept(l->g, fd, &from, l->kind);
     }
