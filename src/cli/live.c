@@ -11,7 +11,7 @@
 static bool read_keys(void *ctx, const char *line, size_t n, struct policy_options *with, struct err *err)
 {
     (void)ctx;
-    return live_line_parse(line, n, &with->set, err);
+    return live_line_parse(line, n, &with->live, err);
 }
 
 static void keys_taken(void *ctx, bool yes)
@@ -31,20 +31,20 @@ static bool take_line(struct live *l, const char *line, size_t n, struct err *er
     bool ok;
 
     buf_init(&notes, 1 << 20);
-    with.set = (struct strlist){0};
-    for (size_t i = 0; i < l->options->set.n; i++)
-        strlist_add(&with.set, l->options->set.items[i]);
+    with.live = (struct strlist){0};
+    for (size_t i = 0; i < l->options->live.n; i++)
+        strlist_add(&with.live, l->options->live.items[i]);
     ok = l->form->read(l->form_ctx, line, n, &with, err);
     if (ok) {
         ok = places_load_policy(l->places, &with, &p, &notes, err) && session_update(l->session, p, err);
         l->form->taken(l->form_ctx, ok);
     }
     if (!ok) {
-        strlist_deinit(&with.set);
+        strlist_deinit(&with.live);
         policy_free(p);
         return false;
     }
-    strlist_deinit(&l->options->set);
+    strlist_deinit(&l->options->live);
     *l->options = with;
     policy_free(l->policy);
     l->policy = p;

@@ -23,8 +23,8 @@ struct live {
     int fd;
     struct session *session;
     const struct places *places;
-    struct policy_options *options; // lines that were taken stay in here as if given by --set
-    // What a line says, put into `with`, a copy of the options whose `set` is its own. NULL: the line is a
+    struct policy_options *options; // lines that were taken stay in its `live`
+    // What a line says, put into `with`, a copy of the options whose `live` is its own. NULL: the line is a
     // partial policy. What it allocates else must outlive the lines; `taken` tells whether it counts.
     const struct live_form *form;
     void *form_ctx;

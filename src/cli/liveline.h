@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line of --control-fd, read: what may change while the run lives, as --set would have it. No I/O.
+// One line of --control-fd, read: what may change while the run lives, in the form of --set. No I/O.
 #ifndef BAWN_CLI_LIVELINE_H
 #define BAWN_CLI_LIVELINE_H
 

@@ -262,6 +262,7 @@ bool run_options_parse(int argc, char **argv, const struct verb *verb, struct ru
 void run_options_deinit(struct run_options *o)
 {
     strlist_deinit(&o->policy.set);
+    strlist_deinit(&o->policy.live);
     strlist_deinit(&o->policy.read);
     strlist_deinit(&o->policy.write);
     strlist_deinit(&o->policy.deny);

@@ -88,17 +88,18 @@ static void forget_lines(struct yaml_node *n)
 }
 
 // KEY=VALUE with a dotted KEY; VALUE is YAML in one line, and nothing is an empty text.
-static bool parse_set(struct arena *a, const char *set, struct yaml_node **ret, struct err *err)
+static bool parse_set(struct arena *a, const char *option, const char *set, struct yaml_node **ret,
+                      struct err *err)
 {
     const char *eq = strchr(set, '=');
     struct yaml_node *value = NULL;
     char *key;
 
     if (!eq || eq == set)
-        return err_set(err, ERR_INPUT, "--set %.100s: write KEY=VALUE, like limits.wall=30m", set);
+        return err_set(err, ERR_INPUT, "%s: write KEY=VALUE, like limits.wall=30m", option);
     key = arena_strndup(a, set, (size_t)(eq - set));
     if (!yaml_parse(a, eq + 1, strlen(eq + 1), &value, err))
-        return err_prefix(err, "--set %.100s: in the value", set);
+        return err_prefix(err, "%s: in the value", option);
     if (!value)
         value = node(a, YAML_SCALAR, "");
     forget_lines(value);
@@ -106,14 +107,14 @@ static bool parse_set(struct arena *a, const char *set, struct yaml_node **ret, 
     return true;
 }
 
-static bool merge_sets(struct arena *a, const struct policy_places *places, const struct policy_options *o,
-                       struct value *root, struct err *err)
+static bool merge_sets(struct arena *a, const struct policy_places *places, const char *word,
+                       const struct strlist *sets, struct value *root, struct err *err)
 {
-    for (size_t i = 0; i < o->set.n; i++) {
-        const char *option = arena_printf(a, "--set %.100s", o->set.items[i]);
+    for (size_t i = 0; i < sets->n; i++) {
+        const char *option = arena_printf(a, "%s %.100s", word, sets->items[i]);
         struct yaml_node *doc = NULL;
 
-        if (!parse_set(a, o->set.items[i], &doc, err) || !merge(a, places, option, doc, root, err))
+        if (!parse_set(a, option, sets->items[i], &doc, err) || !merge(a, places, option, doc, root, err))
             return false;
     }
     return true;
@@ -127,9 +128,9 @@ bool options_profile(struct arena *a, const struct policy_places *places, const 
 
     *ret = NULL;
     for (size_t i = 0; i < o->set.n; i++) {
-        struct policy_options one = {.set = {.items = &o->set.items[i], .n = 1}};
+        const struct strlist one = {.items = &o->set.items[i], .n = 1};
 
-        if (!strncmp(o->set.items[i], "extends=", 8) && !merge_sets(a, places, &one, root, err))
+        if (!strncmp(o->set.items[i], "extends=", 8) && !merge_sets(a, places, "--set", &one, root, err))
             return false;
     }
     if (!merge_scalar(a, places, "--profile", "extends", o->profile, root, err))
@@ -219,7 +220,7 @@ static bool merge_env(struct arena *a, const struct policy_places *places, const
 bool options_merge(struct arena *a, const struct policy_places *places, const struct policy_options *o,
                    struct value *root, struct err *err)
 {
-    return merge_sets(a, places, o, root, err) &&
+    return merge_sets(a, places, "--set", &o->set, root, err) &&
            merge_words(a, places, "--read", "files.read+", &o->read, root, err) &&
            merge_words(a, places, "--write", "files.write+", &o->write, root, err) &&
            merge_words(a, places, "--deny", "files.deny+", &o->deny, root, err) &&
@@ -227,5 +228,6 @@ bool options_merge(struct arena *a, const struct policy_places *places, const st
            merge_scalar(a, places, "--overlay", "overlay", o->overlay, root, err) &&
            merge_scalar(a, places, "--wall", "limits.wall", o->wall, root, err) &&
            merge_scalar(a, places, "--ask", "approval.mode", o->ask, root, err) &&
-           merge_scalar(a, places, "--reviewer", "approval.reviewer", o->reviewer, root, err);
+           merge_scalar(a, places, "--reviewer", "approval.reviewer", o->reviewer, root, err) &&
+           merge_sets(a, places, "--control-fd", &o->live, root, err);
 }

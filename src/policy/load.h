@@ -30,6 +30,7 @@ struct policy_options {
     struct strlist allow;             // HOST[:PORT][,METHOD…]
     struct strlist env;               // NAME or NAME=VALUE
     const char *overlay, *wall, *ask, *reviewer; // scalars, NULL without
+    struct strlist live; // lines of --control-fd, as KEY=VALUE like `set`; over all of the above
 };
 
 // On success *ret is the caller's (policy_free). `notes` gets one line each for what was dropped from an

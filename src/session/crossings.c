@@ -233,7 +233,6 @@ bool session_update(struct session *s, const struct policy *p, struct err *err)
                        modes[p->network.mode]);
     if (s->network && !network_update(s->network, p, err))
         return false;
-    if (p->limits.wall_ms)
-        session_set_wall(s, p->limits.wall_ms);
+    session_limit_wall(s, p->limits.wall_ms);
     return true;
 }

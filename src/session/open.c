@@ -22,10 +22,16 @@ static void on_wall(struct timer *t)
     session_kill(t->ctx, "wall");
 }
 
-void session_set_wall(struct session *s, uint64_t ms)
+void session_limit_wall(struct session *s, uint64_t ms)
 {
-    timer_set(s->loop, &s->wall, ms * 1000000u, on_wall, s);
-    janitor_set_wall(&s->janitor, ms * 1000000u);
+    uint64_t end = s->wall_from + ms * 1000000u, now = clock_mono_ns(), left = end > now ? end - now : 0;
+
+    if (!ms && !s->wall.slot)
+        return; // there was none
+    timer_del(&s->wall);
+    if (ms)
+        timer_set(s->loop, &s->wall, left, on_wall, s);
+    janitor_set_wall(&s->janitor, ms ? left : UINT64_MAX / 4);
 }
 
 // --- limits ---
@@ -449,8 +455,8 @@ static bool open_all(struct session *s, struct err *err)
     if (!treewatch_start(s->treewatch, &s->covers, err) || !watch_janitor(s, err) ||
         !watch_add(s->loop, &s->sock_watch, s->init.sock, EPOLLIN, session_on_init, s, err))
         return false;
-    if (p->limits.wall_ms)
-        session_set_wall(s, p->limits.wall_ms);
+    s->wall_from = clock_mono_ns();
+    session_limit_wall(s, p->limits.wall_ms);
     return true;
 }
 

@@ -50,6 +50,7 @@ struct session {
     bool nobody_left; // the last command left no process behind
     struct watch sock_watch, oom_watch;
     struct timer wall;
+    uint64_t wall_from; // CLOCK_MONOTONIC ns
     struct rundir rundir;
     struct audit_log audit;
     bool recording;
@@ -102,7 +103,7 @@ void session_await_death(struct session *s);
 void session_on_network(void *ctx, const json_t *e);
 void session_on_guard_gone(void *ctx, const char *why);
 void session_on_policy_updated(void *ctx, const char *error);
-void session_set_wall(struct session *s, uint64_t ms); // from now
+void session_limit_wall(struct session *s, uint64_t ms); // counted from the start of the run; 0: no limit
 // A memory file with the block, or -1.
 int session_block_fd(const struct buf *block, struct err *err);
 // Init takes no messages any more: what it said before it died is the reason. False.

@@ -352,6 +352,32 @@ def a_guard_that_is_killed_takes_the_network_with_it_and_the_run_is_told(yard):
         check(any("guard is gone" in l["subject"] for l in stage.records()), "it is not on record: %s" % stage.records())
 
 
+@test
+def a_line_replaces_what_an_option_allowed(yard):
+    need("curl")
+    with Stage(yard, HOST) as stage, LiveRun(yard, stage, [], "--allow", HOST, "--wall", "50s") as run:
+        got = [run.request()]
+        run.update(network_of(stage, [{"host": "nobody.stage.test"}]))
+        got.append(run.request())
+        check(got[0] == "200" and got[1] in ("403", "000"), "before and after: %s" % got)
+        run.write('{"limits": {"wall": "1s"}}\n')
+        check(run.p.wait(30) == 124, "the limit of a line does not end a run of --wall 50s")
+
+
+@test
+def lines_do_not_put_off_the_end(yard):
+    """limits.wall counts from the start of the run, whatever is said meanwhile."""
+    with Stage(yard, HOST) as stage, LiveRun(yard, stage, [], "--wall", "3s") as run:
+        try:
+            for _ in range(100):
+                run.write('{"network": {"allow": []}}\n')
+                time.sleep(0.2)
+            raise Failure("the run went on as long as lines came")
+        except BrokenPipeError:
+            pass  # it has ended
+        check(run.p.wait() == 124, "the run did not end by its limit")
+
+
 # --- explain ----------------------------------------------------------------------------------------------------------------
 
 

@@ -87,7 +87,7 @@ static const struct policy_places places = {.workspace = "/home/u/w", .home = "/
 
 static struct value *merged(struct arena *a, const struct strlist *set)
 {
-    struct policy_options options = {.set = *set};
+    struct policy_options options = {.live = *set};
     struct value *root = NULL;
 
     if (!profile_make(a, "workspace", &root, NULL))
