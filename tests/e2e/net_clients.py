@@ -408,8 +408,9 @@ def ssh_works_by_rule(yard):
         config = stage.file("sshd_config", SSHD % {"dir": stage.dir, "address": ADDRESS})
         server = subprocess.Popen([sshd, "-D", "-e", "-f", config], stderr=subprocess.PIPE)
         try:
-            if b"listening" not in server.stderr.readline():
-                skip("sshd does not start here as this user: %s" % server.stderr.read(300))
+            said = server.stderr.readline()
+            if b"listening" not in said:
+                skip("sshd does not start here as this user: %s" % said.decode().strip())
             shutil.copy(stage.dir + "/user", yard.path("key"))
             os.chmod(yard.path("key"), 0o600)
             line = "ssh -i key -p 2222 -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null %s echo over ssh" % HOST
