@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1, fed in pieces, and then the property that the guard stands on: what http1_write_request wrote is
 // read back as exactly one message of the same meaning, and nothing is left over. The first byte chooses kind
-// and cuts.
+// and cuts, the length of the input what is changed on the way.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "guard/http1.h"
 
@@ -18,8 +19,17 @@ static void must(bool holds, const char *what)
     abort();
 }
 
+// A secret that is put in, and a field that goes.
+static const char *value(void *ctx, const char *name, const char *value)
+{
+    (void)ctx;
+    return !strcasecmp(name, "authorization") ? "Bearer real-value"
+           : !strcasecmp(name, "cookie")      ? NULL
+                                              : value;
+}
+
 // Writes the head that p has read and reads it back.
-static void round_trip(const struct http1 *p, bool response, const char *asked)
+static void round_trip(const struct http1 *p, bool response, const char *asked, size_t choice)
 {
     char authority[HOST_TEXT_SIZE + 10];
     AUTO_BUF struct buf out = {0};
@@ -27,7 +37,14 @@ static void round_trip(const struct http1 *p, bool response, const char *asked)
     struct http1 again;
     const char *view;
     size_t used, len, heads = 0;
-    struct http1_rewrite how = {.restricted = true, .peer_minor = 1};
+    struct http1_rewrite how = {.restricted = true,
+                                .peer_minor = !(choice & 1),
+                                .close = choice & 2,
+                                .body_changes = choice & 4,
+                                .upgrade = choice & 8,
+                                .value = choice & 16 ? value : NULL,
+                                .path = choice & 32 && !response && p->path[0] == '/' ? "/normal" : NULL,
+                                .query = choice & 32 && !response && p->path[0] == '/' ? "k=v" : NULL};
 
     buf_init(&out, 2 * HTTP1_HEAD_MAX);
     host_authority_text(&p->host, p->port, authority);
@@ -52,7 +69,9 @@ static void round_trip(const struct http1 *p, bool response, const char *asked)
     must(heads == 1, "one head is written");
     must(again.framing == framing || !again.length, "the framing is the one that was said");
     if (!response) {
-        must(!strcmp(again.method, p->method) && !strcmp(again.path, p->path), "method and path stay");
+        must(!strcmp(again.method, p->method) && !strcmp(again.path, how.path ? how.path : p->path),
+             "method and path stay");
+        must(!how.value || !http1_field(&again, "cookie"), "a field that goes is gone");
         must(!http1_field(&again, "x-http-method-override") && !http1_field(&again, "te"),
              "fields are dropped");
     }
@@ -82,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             break;
         }
         if (event == HTTP1_HEAD && p.form != HTTP1_AUTHORITY)
-            round_trip(&p, response, asked);
+            round_trip(&p, response, asked, n);
         if (event == HTTP1_BODY)
             must(len > 0 && view >= (const char *)data && view + len <= (const char *)data + n,
                  "body is a view");
