@@ -244,7 +244,7 @@ static void write_inside_files(struct yard *y, const struct buf *ca)
     buf_add(&b, ca->ptr, ca->len);
     write_file(y, "bundle.pem", &b);
     b.len = 0;
-    buf_adds(&b, "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:1\n");
+    buf_adds(&b, "nameserver " GATE_ADDR4 "\noptions timeout:2 attempts:2\n");
     write_file(y, "resolv.conf", &b);
     b.len = 0;
     buf_adds(&b, "127.0.0.1 localhost\n::1 localhost\n");
