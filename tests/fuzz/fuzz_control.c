@@ -363,6 +363,7 @@ static void end_guard(struct guard *g)
     net_rules_free(g->rules);
     secrets_free(g->secrets);
     needles_free(g->known);
+    paces_deinit(&g->paces);
     guard_config_deinit(&g->config);
     guard_config_deinit(&g->first);
     loop_deinit(&g->loop);
