@@ -90,7 +90,7 @@ static struct value *merged(struct arena *a, const struct strlist *set)
     struct policy_options options = {.live = *set};
     struct value *root = NULL;
 
-    if (!profile_make(a, "workspace", &root, NULL))
+    if (!profile_make(a, NULL, "workspace", &root, NULL))
         abort();
     return options_merge(a, &places, &options, root, NULL) && check_merged(root, NULL) &&
                    check_features(root, NULL)
