@@ -122,7 +122,7 @@ for line in open('/proc/{V}/maps'):
                            "0: print('VICTIMARG')"),
     "kcmp": python("x86 = os.uname().machine == 'x86_64'\nif call(312 if x86 else 272, {V}, {V}, 0, 0, 0) == 0: "
                    "print('VICTIMARG')"),
-    "limits": python("import resource\ntry: resource.prlimit({V}, resource.RLIMIT_CORE, (0, 0)); "
+    "limits": python("import resource\ntry: resource.prlimit({V}, resource.RLIMIT_FSIZE, (9, 9)); "
                      "print('VICTIMARG')\nexcept OSError: pass"),
 }
 
