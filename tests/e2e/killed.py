@@ -10,6 +10,8 @@ from probe import (cgroup_dirs, descendants, mounts, own_processes, owned_by_us,
                    wait_until)
 from yard import check, test
 
+ALONE = True  # it looks at all that this user has on the machine
+
 
 def host(yard):
     """All that a run could leave behind, outside its own state directory."""

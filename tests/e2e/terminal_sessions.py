@@ -38,6 +38,17 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
+    def shell(self):
+        """Until the outer shell answers: what is typed before bawn has ended goes with it."""
+        for _ in range(50):
+            self.type("echo sh''ell\n")
+            time.sleep(0.3)
+            if select.select([self.master], [], [], 0)[0]:
+                self.seen += os.read(self.master, 65536)
+            if b"shell" in self.seen:
+                return
+        check(False, "the outer shell does not answer: %r" % self.seen[-2000:])
+
     def resize(self, rows, cols):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
@@ -166,12 +177,7 @@ def a_program_is_stopped_and_continued_with_bawn(yard):
     time.sleep(1)
     check(beats(), "it does not go on in the foreground")
     t.type("\x03")
-    for _ in range(50):  # what is typed before bawn has ended goes with it
-        t.type("echo sh''ell\n")
-        time.sleep(0.3)
-        t.seen += os.read(t.master, 65536) if select.select([t.master], [], [], 0)[0] else b""
-        if b"shell" in t.seen:
-            break
+    t.shell()
     t.type("%s run -- sh ask\n" % yard.binary)
     t.until("ready")
     t.type("lost\x1a")
@@ -180,6 +186,8 @@ def a_program_is_stopped_and_continued_with_bawn(yard):
     time.sleep(1)
     t.type("typed\n")
     t.until("got-typed")
+    t.seen = b""
+    t.shell()
     t.type("exit\n")
     t.end()
 
