@@ -7,6 +7,8 @@ import time
 from probe import cgroup_dirs, owned_by_us, processes_with, python, wait_until
 from yard import check, skip, test
 
+ALONE = True  # it looks at all control groups of this user, and fills the machine
+
 
 def armed(yard, *settings):
     """The options; a skip with bawn's own reason where this machine cannot hold them."""
