@@ -127,6 +127,10 @@ static int verb_main(int argc, char **argv)
         print_schema();
         return cli_done(0);
     }
+    if (!strcmp(verb, "schema") && argc == 3 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+        puts("usage: bawn policy schema\nThe JSON Schema of bawn.yaml, for editors, on standard output.");
+        return cli_done(0);
+    }
     if (!strcmp(verb, "--help") || !strcmp(verb, "-h"))
         return run_options_parse(argc, argv, &verb_policy, &o, &err) || o.help ? cli_done(0) : cli_fail(&err);
     if (!strcmp(verb, "import"))

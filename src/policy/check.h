@@ -11,6 +11,6 @@ MUST_USE bool check_merged(const struct value *root, struct err *err);
 // ERR_UNSUPPORTED for the first thing that this build cannot do. One table (features.c) says what that is.
 MUST_USE bool check_features(const struct value *root, struct err *err);
 // One line each for what is allowed but worth a second look.
-void check_risks(const struct value *root, const char *home, struct buf *notes);
+void check_risks(const struct value *root, const char *workspace, const char *home, struct buf *notes);
 
 #endif

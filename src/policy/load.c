@@ -150,7 +150,7 @@ static void write_notes(struct loader *l, const struct value *root, struct buf *
         join(notes, &l->capped);
         buf_addc(notes, '\n');
     }
-    check_risks(root, l->places->home, notes);
+    check_risks(root, l->places->workspace, l->places->home, notes);
 }
 
 static void loader_deinit(struct loader *l)

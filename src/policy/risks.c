@@ -49,7 +49,7 @@ static void preset_risks(const struct value *rule, struct buf *notes)
         }
 }
 
-static void file_risks(const struct value *root, const char *home, struct buf *notes)
+static void file_risks(const struct value *root, const char *workspace, const char *home, struct buf *notes)
 {
     const struct value *write = value_at(root, "files.write"), *pass = value_at(root, "env.pass");
 
@@ -60,6 +60,11 @@ static void file_risks(const struct value *root, const char *home, struct buf *n
         if (whole_home || !strcmp(w->text, "/"))
             buf_addf(notes, "risk: files.write %s (%s): start-up files of your shell can be changed\n",
                      w->text, where);
+        else if (!strcmp(w->text, ".") && home && path_within(home, workspace))
+            buf_addf(
+                notes,
+                "risk: files.write . (%s): the workspace %s holds your whole home; name a project with -C\n",
+                where, workspace);
     }
     for (const struct value *p = pass ? pass->first : NULL; p; p = p->next) {
         AUTO_FREE char *where = origin_text(&p->from);
@@ -69,7 +74,7 @@ static void file_risks(const struct value *root, const char *home, struct buf *n
     }
 }
 
-void check_risks(const struct value *root, const char *home, struct buf *notes)
+void check_risks(const struct value *root, const char *workspace, const char *home, struct buf *notes)
 {
     const struct value *mode = value_at(root, "network.mode"), *allow = value_at(root, "network.allow");
 
@@ -84,5 +89,5 @@ void check_risks(const struct value *root, const char *home, struct buf *notes)
         if (value_get(r, "preset"))
             preset_risks(r, notes);
     }
-    file_risks(root, home, notes);
+    file_risks(root, workspace, home, notes);
 }

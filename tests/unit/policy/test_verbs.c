@@ -85,6 +85,12 @@ static void expect(struct answer a, int status, const char *out, const char *err
     done(&a);
 }
 
+static void assert_lacks_risk(struct answer a)
+{
+    assert_lacks(a.out, "risk: ");
+    done(&a);
+}
+
 static void check_says_ok_and_warns(void **state)
 {
     struct scene s;
@@ -102,6 +108,11 @@ static void check_says_ok_and_warns(void **state)
     expect(run(&s, &verb_policy, "check", "--write", "gone", NULL), 125, NULL,
            "--write: files.write: gone does not exist");
     expect(run(&s, &verb_policy, "chekc", NULL), 125, NULL, "usage: bawn policy ");
+    expect(run(&s, &verb_policy, "schema", "--help", NULL), 0, "usage: bawn policy schema\n", NULL);
+    assert_lacks_risk(run(&s, &verb_policy, "check", NULL));
+    expect(run(&s, &verb_policy, "check", "-C", s.home, NULL), 0, "risk: files.write . (profile workspace)",
+           NULL);
+    expect(run(&s, &verb_policy, "check", "-C", "/", NULL), 0, "the workspace / holds your whole home", NULL);
     expect(run(&s, &verb_policy, "check", "a", "b", NULL), 125, NULL, "one file at most, not also b");
     scene_deinit(&s);
 }
