@@ -188,16 +188,21 @@ void session_on_network(void *ctx, const json_t *e)
 {
     struct session *s = ctx;
     AUTO_JSONTEXT struct jsontext_object detail = {0};
-    AUTO_FREE char *subject = netrecord_subject(e);
+    AUTO_FREE char *subject = netrecord_subject(e), *why = NULL;
     const char *word = json_string_value(json_object_get(e, "verdict"));
     const char *rule = json_string_value(json_object_get(e, "rule"));
     const char *remedy = json_string_value(json_object_get(e, "allow_with"));
+    const char *reason = json_string_value(json_object_get(e, "reason"));
     enum verdict verdict = word && !strcmp(word, "allow") ? VERDICT_ALLOW : VERDICT_DENY;
 
     netrecord_detail(e, s->whois, &detail);
     session_record(s, word ? AUDIT_NETWORK : AUDIT_NOTE, verdict, rule, subject, &detail, "guard");
-    if (word && verdict == VERDICT_DENY && !is_quiet(s, e))
-        session_refuse(s, "network", subject, rule, remedy);
+    if (!word || verdict != VERDICT_DENY || is_quiet(s, e))
+        return;
+    // Where nothing would allow it, the rule alone may be one that does: the name did not resolve, say.
+    if (rule && reason && (!remedy || !*remedy))
+        why = xasprintf("%s: %s", rule, reason);
+    session_refuse(s, "network", subject, why ? why : rule, remedy);
 }
 
 void session_on_guard_gone(void *ctx, const char *why)

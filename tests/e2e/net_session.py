@@ -39,6 +39,17 @@ def connections_and_refusals_name_the_process(yard):
 
 
 @test
+def an_allowed_host_that_cannot_be_reached_is_listed_with_that_reason(yard):
+    need("curl")
+    with Stage(yard, HOST) as stage:
+        p = stage.policy([{"host": HOST, "ports": [81], "methods": ["GET"]}])
+        r = yard.run("curl -s http://{0}:81/; curl -s -X POST http://{0}:81/".format(HOST), "-p", p)
+        listed = r.err.split("network  ")
+        check(len(listed) == 3 and "port 81: Connection refused" in listed[1], "the reason is not told", r)
+        check("Connection" not in listed[2] and "to allow it: " in listed[2], "a refusal by rule has its remedy alone", r)
+
+
+@test
 def a_process_deep_inside_is_found(yard):
     need("curl")
     with Stage(yard, HOST) as stage:
