@@ -47,7 +47,7 @@ static const struct option {
     {"policy", "FILE", 'p', VALUE_NEEDED, OPT_POLICY, LIST_ALL,
      "this policy in place of yours and the workspace's"},
     {"profile", "NAME", 0, VALUE_NEEDED, OPT_PROFILE, LIST_ALL,
-     "start from this profile: workspace, read-only, open, agent:claude, agent:codex"},
+     "start from this profile: workspace, read-only, open, mcp, agent:claude, agent:codex …"},
     {"set", "KEY=VALUE", 0, VALUE_NEEDED, OPT_SET, LIST_ALL,
      "set one key of the policy (dotted): limits.memory=2G"},
     {"read", "PATH", 0, VALUE_NEEDED, OPT_READ, LIST_ALL, "let this be read too"},

@@ -426,4 +426,4 @@ static int run_main(int argc, char **argv)
 }
 
 const struct verb verb_run = {"run", "[options] [--] CMD ARG…",
-                              "run CMD inside the envelope; its exit status is ours", run_main};
+                              "run CMD inside the envelope; its exit status is bawn's", run_main};

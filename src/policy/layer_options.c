@@ -154,7 +154,7 @@ static bool parse_allow(struct arena *a, const char *text, struct yaml_node *lis
         port = close + 1 == end ? NULL : close + 2;
         text++;
         host = (size_t)(close - text);
-    } else if (colon && !memchr(colon + 1, ':', (size_t)(end - colon - 1))) {
+    } else if (colon && colon[1] != '/' && !memchr(colon + 1, ':', (size_t)(end - colon - 1))) {
         port = colon + 1;
         host = (size_t)(colon - text);
     }

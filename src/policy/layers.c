@@ -86,7 +86,7 @@ static bool read_named(struct arena *a, const struct policy_places *places, cons
     l->file_path = arena_strdup(a, path);
     if (!read_file(a, places, LAYER_FILE, path, &text, &l->file, err))
         return false;
-    return l->file || err_set(err, ERR_MISSING, "the policy %s, named by -p, does not exist", path);
+    return l->file || err_set(err, ERR_MISSING, "the policy %s does not exist", path);
 }
 
 // A policy that was made and not written: it stands where that of -p would.

@@ -238,7 +238,7 @@ static void note_missing(const struct layout *l, struct buf *notes)
     for (size_t i = 0; i < r->n; i++)
         if (r->rules[i].grant == GRANT_READ && !r->rules[i].glob && r->rules[i].text[0] != '@' &&
             r->rules[i].from.layer != LAYER_BUILTIN && access(r->rules[i].path, F_OK) < 0 && errno == ENOENT)
-            buf_addf(notes, "files.read: %s does not exist\n", r->rules[i].text);
+            buf_addf(notes, "files.read: %s does not exist and is left out\n", r->rules[i].text);
 }
 
 // Root's, and closed to us by its modes: the sandbox, which runs as us without capabilities, cannot open it

@@ -96,8 +96,8 @@ static const struct row rows[PROBE_FEATURES] = {
                        "Linux 5.11 or newer with CONFIG_OVERLAY_FS (load the module: modprobe overlay)",
                        NULL},
     [PROBE_CGROUP_MEMORY] = CGROUP_ROW("memory", "memory", "limits.memory"),
-    [PROBE_CGROUP_PIDS] = CGROUP_ROW("pids", "pids", "limits.processes"),
-    [PROBE_CGROUP_CPU] = CGROUP_ROW("cpu", "cpu", "limits.cpu"),
+    [PROBE_CGROUP_PIDS] = CGROUP_ROW("pids", "pids", "limits.processes of root (others: a resource limit)"),
+    [PROBE_CGROUP_CPU] = CGROUP_ROW("cpu", "cpu", "limits.cpu in fractions (whole: by affinity)"),
 };
 
 const char *probe_state_name(enum probe_state s)

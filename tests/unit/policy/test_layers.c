@@ -199,6 +199,9 @@ static void bad_options_name_the_option(void **state)
         o.set.n = 0;
         assert_true(scene_load(&s, &o));
         assert_int_equal(s.policy->network.mode, NET_GUARDED);
+        allow[0] = "https://a.org/";
+        assert_false(scene_load(&s, &o));
+        assert_has(s.err.msg, "\"https://a.org/\" is a URL; write the host alone");
     }
     scene_deinit(&s);
 }
@@ -216,7 +219,7 @@ static void minus_p_stands_in_for_user_and_workspace(void **state)
     assert_int_equal(s.policy->limits.wall_ms, 0);
     assert_true(s.policy->limits.memory == UINT64_C(1) << 30);
     assert_false(scene_load(&s, &o));
-    assert_string_equal(s.err.msg, "the policy /nonexistent/policy.yaml, named by -p, does not exist");
+    assert_string_equal(s.err.msg, "the policy /nonexistent/policy.yaml does not exist");
     scene_deinit(&s);
 }
 
