@@ -105,8 +105,8 @@ static bool set_up_failed(struct session *s, const struct init_msg *m)
         struct command *c = s->commands[i];
 
         c->exit_code = 125;
-        err_set(&c->failure, ERR_SYSTEM, "%s", m->text);
-        session_end_command(c, 125 << 8);
+        if (!session_init_failed(m, &c->failure))
+            session_end_command(c, 125 << 8);
     }
     return false;
 }

@@ -241,7 +241,7 @@ static void replace_all(struct buf *text, const char *value, const char *placeho
     size_t n = strlen(value);
     char *at = text->ptr;
 
-    while (at && (at = memmem(at, text->len - (size_t)(at - text->ptr), value, n)))
+    for (; at && (at = memmem(at, text->len - (size_t)(at - text->ptr), value, n)); at += n)
         memcpy(at, placeholder, n); // of the same length
 }
 
@@ -283,17 +283,19 @@ bool inside_text(const struct inside_file *f, const struct inside_source *in, st
     return !ret->full || err_set(err, ERR_LIMIT, "longer than %u bytes", JSON_FILE_MAX);
 }
 
-static char *absolute(const struct session_places *places, const char *path)
+// A link in the workspace may be an earlier run's: what it leads to is not what the policy names.
+static bool is_links(const struct session_places *places, const char *path, struct err *why)
 {
-    if (path[0] == '~')
-        return places->home ? path_normal(places->home, path[1] ? path + 2 : "") : NULL;
-    return path_normal(places->workspace, path);
+    AUTO_FREE char *real = path_within(path, places->workspace) ? realpath(path, NULL) : NULL;
+
+    return real && strcmp(real, path) != 0 &&
+           !err_set(why, ERR_REFUSED, "it is or goes through a link in the workspace, to %s", real);
 }
 
 static void add_file(struct inside *in, const struct inside_file *f, const struct session_places *places,
                      const struct credentials *c, struct buf *notes)
 {
-    AUTO_FREE char *path = absolute(places, f->path);
+    AUTO_FREE char *path = session_path(places, f->path);
     struct inside_source source;
     struct buf text, out;
     struct err why = {0};
@@ -303,7 +305,7 @@ static void add_file(struct inside *in, const struct inside_file *f, const struc
         return;
     buf_init(&text, JSON_FILE_MAX);
     buf_init(&out, JSON_FILE_MAX + 65536);
-    if (!f->text) {
+    if (!is_links(places, path, &why) && !f->text) {
         there = file_read(AT_FDCWD, path, &text, &why);
         if (there)
             buf_cstr(&text);
@@ -344,7 +346,7 @@ static char *kept_source(const struct session_places *places, const char *below)
 static bool add_kept(struct inside *in, const struct policy_item *item, const struct session_places *places,
                      struct err *err)
 {
-    AUTO_FREE char *path = absolute(places, item->text);
+    AUTO_FREE char *path = session_path(places, item->text);
     const char *below = path && places->home ? path_below(path, places->home) : NULL;
     AUTO_FREE char *source = NULL;
     char *real;

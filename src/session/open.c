@@ -236,9 +236,39 @@ static bool make_base(struct session *s, struct layout *layout, bool own_net, st
     return ok;
 }
 
+char *session_path(const struct session_places *places, const char *text)
+{
+    if (text[0] == '~')
+        return places->home ? path_normal(places->home, text[1] ? text + 2 : "") : NULL;
+    return path_normal(places->workspace, text);
+}
+
+// The sockets of network.sockets. Deny wins over them as over any other grant.
+static void find_let_in(struct session *s, struct strlist *ret)
+{
+    const struct policy_list *named = &s->options.policy->network.sockets;
+
+    for (size_t i = 0; i < named->n; i++) {
+        AUTO_FREE char *path = session_path(&s->options.places, named->items[i].text), *line = NULL,
+                       *real = path ? realpath(path, NULL) : NULL;
+        struct file_verdict v = {0};
+
+        if (real)
+            file_rules_explain(&s->rules, real, ACCESS_READ, &v);
+        if (!real)
+            line = xasprintf("network.sockets: %s does not exist", named->items[i].text);
+        else if (v.rule && v.rule->grant == GRANT_DENY)
+            line = xasprintf("network.sockets: %s is not let in, as %s hides it", named->items[i].text,
+                             v.rule_text);
+        else
+            strlist_take(ret, TAKE_PTR(real));
+        if (line)
+            session_tell(s, line);
+    }
+}
+
 static bool make_top(struct session *s, struct layout *layout, struct buf *block, struct err *err)
 {
-    const struct policy *p = s->options.policy;
     AUTO_STRLIST struct strlist sockets = {0};
     AUTO_STRLIST struct strlist let_in = {0};
     AUTO_FREE struct layout_file *files = NULL;
@@ -247,12 +277,7 @@ static bool make_top(struct session *s, struct layout *layout, struct buf *block
     bool ok;
 
     layout_host_sockets(&sockets);
-    for (size_t i = 0; i < p->network.sockets.n; i++) {
-        char *real = realpath(p->network.sockets.items[i].text, NULL);
-
-        if (real)
-            strlist_take(&let_in, real);
-    }
+    find_let_in(s, &let_in);
     tops.files = files = gather_files(s, &tops.nfiles);
     tops.kept = s->inside.kept;
     tops.nkept = s->inside.nkept;
@@ -275,6 +300,13 @@ int session_block_fd(const struct buf *block, struct err *err)
     return TAKE_FD(fd);
 }
 
+bool session_init_failed(const struct init_msg *m, struct err *err)
+{
+    if (m->flags == STAGE_BIRTH) // said without a C library, so without the reason
+        return err_sys(err, m->number, "%s", m->text);
+    return err_set(err, ERR_SYSTEM, "%s", m->text);
+}
+
 // Init does not take messages any more: what it said before it died is the reason.
 bool session_why_gone(struct session *s, struct err *err)
 {
@@ -285,11 +317,8 @@ bool session_why_gone(struct session *s, struct err *err)
     while (init_recv(s->init.sock, &m, fds, &nfds, MSG_DONTWAIT) == 1) {
         while (nfds)
             close(fds[--nfds]);
-        if (m.type == INIT_FAILED &&
-            m.flags == STAGE_BIRTH) // said without a C library, so without the reason
-            return err_sys(err, m.number, "%s", m.text);
         if (m.type == INIT_FAILED)
-            return err_set(err, ERR_SYSTEM, "%s", m.text);
+            return session_init_failed(&m, err);
         nfds = FD_PASS_MAX;
     }
     return err_set(err, ERR_PROTOCOL, "the sandbox's first process (bawn-init) was killed from outside");

@@ -24,6 +24,9 @@ struct session_places {
     char *const *environ; // the caller's, from which env.pass and secrets are taken
 };
 
+// A path as the policy has it ("~/x", "x", "/x"), absolute; owned. NULL below a HOME that there is not.
+char *session_path(const struct session_places *places, const char *text);
+
 // Things that happen, for --json and other consumers; any may be NULL. Called from the loop.
 struct session_events {
     void (*refused)(void *ctx, const struct refusal *r);

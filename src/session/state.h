@@ -106,6 +106,8 @@ void session_on_policy_updated(void *ctx, const char *error);
 void session_limit_wall(struct session *s, uint64_t ms); // counted from the start of the run; 0: no limit
 // A memory file with the block, or -1.
 int session_block_fd(const struct buf *block, struct err *err);
+// The error that a FAILED of the set-up tells. False.
+bool session_init_failed(const struct init_msg *m, struct err *err);
 // Init takes no messages any more: what it said before it died is the reason. False.
 bool session_why_gone(struct session *s, struct err *err);
 void session_close_fd(int fd);

@@ -464,6 +464,32 @@ def only_a_key_that_is_there_goes_to_its_host_and_no_other_one_does(yard):
 
 
 @test
+def a_link_in_the_workspace_puts_nothing_else_into_a_copy(yard):
+    """A run may write the workspace: what it links there is read by the next one's supervisor, which may read anything."""
+    policy = yard.write("~/policy.yaml", """
+version: 1
+files:
+  read: ["/"]
+  write: ["."]
+  deny: ["~/.denied", "**/.env"]
+  inside: [{path: "conf"}, {path: "sub/conf"}, {path: "env"}]
+""")
+    yard.write("~/.denied", "DENIED\n")
+    yard.write("~/there/conf", "DENIED\n")
+    yard.write(".env", "DENIED\n")
+    yard.write("conf", "plain\n")
+    os.mkdir(yard.path("sub"))
+    yard.write("sub/conf", "plain\n")
+    yard.write("env", "plain\n")
+    line = "cat conf sub/conf env ~/.denied .env"
+    check(yard.run(line, "-p", policy).out == "plain\n" * 3, "positive control")
+    r = yard.run("rm -r conf sub env; ln -s ~/.denied conf; ln -s ~/there sub; ln -s .env env", "-p", yard.write("~/plain.yaml", "files: {write: [.]}\n"))
+    check(r.rc == 0 and yard.outside("cat conf sub/conf env").out == "DENIED\n" * 3, "the links lead there", r)
+    r = yard.run("cat conf env ~/.denied .env", "-p", policy)
+    check("DENIED" not in r.out and r.err.count("link in the workspace") == 3, "a link was followed", r)
+
+
+@test
 def a_profile_of_ones_own_shows_a_login_without_its_tokens(yard):
     """files.inside, files.state and json: secrets in anybody's policy; also over a file of the host's that is in view."""
     yard.write("~/.config/bawn/profiles/agent-mine.yaml", """

@@ -233,6 +233,22 @@ def a_host_socket_is_let_in_by_path(yard):
             check(r.rc == 0 and "HELLO" in r.out, "network.sockets does not let it in", r)
 
 
+@test
+def a_denied_socket_is_not_let_in(yard):
+    path = yard.home + "/.kept/s.sock"
+    yard.write("~/.kept/other", "x")
+    line = "python3 -c 'import socket; s = socket.socket(1); s.connect(\"%s\"); print(s.recv(9))'" % path
+    with Service(socket.AF_UNIX, socket.SOCK_STREAM, path) as service:
+        let_in = ("--set", 'network.sockets=["~/.kept/s.sock"]')
+        check("HELLO" in yard.run(line, *let_in).out, "positive control")
+        service.forget()
+        for read in ((), ("--read", yard.home), ("--read", "~/.kept/other")):
+            r = yard.run(line, "--deny", "~/.kept", *read, *let_in)
+            check(r.rc == 1 and not service.reached() and "files.deny" in r.err, "a denied socket is let in", r)
+    r = yard.run("true", *let_in)
+    check(r.rc == 0 and "does not exist" in r.err, "a socket that is not there", r)
+
+
 # --- live policy ------------------------------------------------------------------------------------------------------------
 
 

@@ -108,6 +108,24 @@ static void a_value_is_hidden_wherever_it_stands(void **state)
     expect(&text, NULL, "x=" PLACE);
 }
 
+// In its last part there is nothing that a placeholder would change.
+static void a_value_that_ends_in_signs_is_hidden(void **state)
+{
+    struct secret rule = {.name = (char[]){"S"}, .from = (char[]){"env:S"}};
+    struct guard_secret item = {&rule, "0123456789abcdefghijkl--------------------",
+                                "9876543210lkjihgfedcba--------------------"};
+    const struct credentials c = {&item, 1};
+    struct inside_file f = {0};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    assert_true(inside_text(&f, &(struct inside_source){FILE_PATH, "/w", item.value, strlen(item.value), &c},
+                            &out, NULL));
+    assert_string_equal(buf_cstr(&out), item.placeholder);
+    buf_deinit(&out);
+}
+
 static void the_head_takes_the_place_of_lines_that_set_the_same(void **state)
 {
     struct inside_file f = {.head = (char[]){"# ours\nmode = \"free\"\ncheck = false\n"}};
@@ -190,6 +208,7 @@ int main(void)
         cmocka_unit_test(names_may_be_any_or_the_workspaces),
         cmocka_unit_test(what_is_faked_looks_alike_and_is_not),
         cmocka_unit_test(a_value_is_hidden_wherever_it_stands),
+        cmocka_unit_test(a_value_that_ends_in_signs_is_hidden),
         cmocka_unit_test(the_head_takes_the_place_of_lines_that_set_the_same),
         cmocka_unit_test(members_are_put_over_those_of_the_file),
         cmocka_unit_test(a_file_that_the_host_has_not_may_have_a_content),
