@@ -181,6 +181,7 @@ static bool take_signals(struct run *r, struct err *err)
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTTOU, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a caller's limit is an error where we write
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
         return err_sys(err, errno, "cannot make a signal descriptor");

@@ -115,3 +115,10 @@ def a_run_without_a_home_says_so(yard):
                        stderr=subprocess.PIPE, timeout=20)
     check(p.returncode == 125 and b"HOME" in p.stderr, "HOME is not set: %r" % p.stderr)
     check(os.listdir(yard.home) == [], "something was made in the home all the same")
+
+
+@test
+def a_callers_limit_on_files_is_an_error_and_no_signal(yard):
+    for options in ("", "--set network.mode=guarded"):
+        r = yard.outside("ulimit -f 0; exec %s run %s -- true" % (yard.binary, options))
+        check(r.rc == 125 and "File too large" in r.err, "RLIMIT_FSIZE 0", r)
