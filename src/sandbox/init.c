@@ -9,7 +9,7 @@
 //            needs. All of this runs while the supervisor still makes the plan.
 //   set-up   receives the plan, builds the file system, becomes its root, prepares the Landlock ruleset.
 //   serve    starts commands on request, many at once, owns their terminals, reaps every orphan, covers
-//   paths.
+//            paths.
 // It keeps its capabilities in the sandbox's own user namespace (later covers need them) and stays outside
 // the Landlock domain (a domain may not change mounts); what it starts has none of the former and is in the
 // latter. When the socket closes it exits, and the kernel kills everything in the pid namespace.

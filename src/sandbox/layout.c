@@ -3,8 +3,7 @@
 //   base places   the root (the host's tree read-only, or nothing), what read and write grant (clones of the
 //                 host's), and the yard's own (/tmp, /run, /dev, /proc, /sys, a private home)
 //   covers        masks and read-only binds and pins on top, only where a base place shows the host's files,
-//   or
-//                 one is granted below
+//                 or one is granted below
 // Sorted by path a parent comes before its children, so applying them in order nests them rightly. A base
 // place that an ancestor already gives with the same right is left out. Deny wins at any depth: nothing is
 // shown below a mask.

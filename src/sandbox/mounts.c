@@ -3,11 +3,10 @@
 //   1. All mounts become private, so nothing here reaches the host. What every tree needs is made now, while
 //      the plan is still on its way: masks, devices, pts, proc.
 //   2. The first operation gives the root: a read-only clone of the host's whole tree, or an empty tmpfs. It
-//   is
-//      attached on a directory that always exists (/proc); that lies in this namespace only.
+//      is attached on a directory that always exists (/proc); that lies in this namespace only.
 //   3. The others follow in the plan's order, parents before children, in two parts: see layout.h. Sources
-//   are opened in the old tree,
-//      destinations in the new one, both from a descriptor of the root and without following links.
+//      are opened in the old tree, destinations in the new one, both from a descriptor of the root and
+//      without following links.
 //   4. pivot_root, and the old tree is let go.
 // An empty root is one tmpfs, and the private places (/tmp, HOME, /dev/shm …) are directories of it, each
 // bound onto itself with its own attributes: the root's mount is read-only, theirs is not, and no path leads

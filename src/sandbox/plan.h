@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plan: what the sandbox's file system and identity are to be, as an ordered list of simple operations.
-// The supervisor makes it from the policy (layout.c) and hands it to bawn-init as one block of memory (a
-// sealed memfd); init applies it (mounts.c) without knowing any policy. Both sides include this header; there
-// is no other format.
+// The supervisor makes it from the policy (layout.c) and hands it to bawn-init as blocks of memory (a memfd
+// for each of its two parts, of which init maps a copy of its own); init applies it (mounts.c) without
+// knowing any policy. Both sides include this header; there is no other format.
 //
 // Every path in a plan is normal with links resolved at the time of planning. Init opens each without
 // following any link, so a link that appeared since makes the operation fail (or, when it is OPTIONAL, be

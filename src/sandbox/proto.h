@@ -15,12 +15,14 @@
 // init → supervisor
 //   GATE     text=struct gate_listener each            listeners; all come before READY
 //   DIAGNOSE                                          sock_diag socket of the sandbox, before READY; with a
-//   gate READY    number=Landlock ABI in use               the sandbox stands; commands may start STARTED id,
-//   number=pid inside                    PTY master when one was asked for LISTENER id seccomp user
-//   notification listener of the command EXITED   id, number=wait status, flags=EXITED_* FAILED   id,
-//   number=errno, flags=stage, text      the command could not be started; id 0: set-up failed COVERED
-//   number=errno, text=path CONNECTED id, number=errno                        the socket when there is no
-//   error
+//                                                     gate
+//   READY    number=Landlock ABI in use               the sandbox's root; commands may start
+//   STARTED  id, number=pid inside                    PTY master when one was asked for
+//   LISTENER id                                       seccomp user notification listener of the command
+//   EXITED   id, number=wait status, flags=EXITED_*
+//   FAILED   id, number=errno, flags=stage, text      the command could not be started; id 0: set-up failed
+//   COVERED  number=errno, text=path
+//   CONNECTED id, number=errno                        the socket when there is no error
 //
 // The supervisor closing its end, or dying, ends init and with it every process inside.
 #ifndef BAWN_SANDBOX_PROTO_H
@@ -57,8 +59,8 @@ enum init_start_flag {
     START_PTY_STDIN = 1 << 1,  // which of the standard descriptors it serves;
     START_PTY_STDOUT = 1 << 2, // the others are passed
     START_PTY_STDERR = 1 << 3,
-    START_MODES = 1 << 5, // the terminal starts in the modes that the argument block holds
     START_LAST = 1 << 4,  // no other follows: init dies with it, and so does what it left behind
+    START_MODES = 1 << 5, // the terminal starts in the modes that the argument block holds
 };
 
 enum init_stage { STAGE_SETUP = 0, STAGE_CWD, STAGE_TERMINAL, STAGE_CONFINE, STAGE_EXEC, STAGE_BIRTH };
