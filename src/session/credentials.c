@@ -116,6 +116,7 @@ static bool read_one(struct credentials *c, const struct secret *s, const struct
 {
     struct err why = {0};
     char *value = read_value(s, places, &why), *placeholder = NULL;
+    const bool is_there = value;
 
     if (value && placeholder_make(s->name, value, &placeholder, &why)) {
         c->items[c->n++] = (struct guard_secret){s, value, placeholder};
@@ -123,13 +124,11 @@ static bool read_one(struct credentials *c, const struct secret *s, const struct
     }
     if (value) // too short: "none" and the like, where a program wants to see a key
         explicit_bzero(value, strlen(value));
-    if (!s->optional || (!value && why.kind != ERR_MISSING)) {
-        free(value);
-        return value ? err_set(err, why.kind, "%s", why.msg)
-                     : err_set(err, why.kind == ERR_MISSING ? ERR_INPUT : why.kind, "secrets.%s: %s", s->name,
-                               why.msg);
-    }
     free(value);
+    if (!s->optional || (!is_there && why.kind != ERR_MISSING))
+        return is_there ? err_set(err, why.kind, "%s", why.msg)
+                        : err_set(err, why.kind == ERR_MISSING ? ERR_INPUT : why.kind, "secrets.%s: %s",
+                                  s->name, why.msg);
     c->items[c->n++] = (struct guard_secret){.rule = s};
     return true;
 }
