@@ -89,7 +89,7 @@ struct bawn_event {
     const char *text, *kind, *subject, *rule, *remedy;
 };
 
-// The next event; waits at most timeout_ms (-1: as long as it takes).
+// The next event; BAWN_EVENT_NONE when there was none for timeout_ms (-1: waits as long as it takes).
 bool bawn_wait(struct bawn_session *session, int timeout_ms, struct bawn_event *event,
                struct bawn_error *error);
 // A descriptor that is readable when bawn_wait(…, 0, …) has something to do, for the caller's own event loop.

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "policy/load.h"
 #include "session/places.h"
 #include "session/session.h"
@@ -199,15 +200,23 @@ void bawn_signal(struct bawn_session *b, uint32_t id, int signal)
 
 bool bawn_wait(struct bawn_session *b, int timeout_ms, struct bawn_event *event, struct bawn_error *error)
 {
+    const uint64_t from = clock_mono_ns();
     struct err err = {0};
+    int left = timeout_ms;
 
     free_queued(b->handed);
     b->handed = NULL;
     *event = (struct bawn_event){.terminal = -1};
+    // Most of what the loop does is no event of the caller's.
     do {
-        if (!b->first && !loop_step(&b->loop, timeout_ms, &err))
+        uint64_t gone;
+
+        if (!b->first && !loop_step(&b->loop, left, &err))
             return give_error(error, &err);
-    } while (!b->first && timeout_ms < 0);
+        gone = (clock_mono_ns() - from) / 1000000u;
+        if (timeout_ms >= 0)
+            left = gone < (uint64_t)timeout_ms ? timeout_ms - (int)gone : 0;
+    } while (!b->first && left);
     if (!b->first)
         return true;
     b->handed = b->first;

@@ -89,11 +89,20 @@ static bool on_started(struct session *s, struct command *c, struct init_msg *m,
     return true;
 }
 
+static bool all_ended_but(const struct session *s, const struct command *c)
+{
+    for (size_t i = 0; i < s->ncommands; i++)
+        if (s->commands[i] != c && s->commands[i]->state != COMMAND_ENDED)
+            return false;
+    return true;
+}
+
 static bool on_exited(struct session *s, struct command *c, struct init_msg *m, int *fds, size_t nfds)
 {
     (void)fds;
     (void)nfds;
-    s->nobody_left = m->flags & EXITED_LAST;
+    // One whose START is on its way was not there yet when init looked.
+    s->nobody_left = (m->flags & EXITED_LAST) && all_ended_but(s, c);
     session_end_command(c, m->number);
     return true;
 }

@@ -72,6 +72,7 @@ bool session_start(struct session *s, const struct command_options *o, struct co
     c->options.modes = NULL;
     s->commands = xrealloc(s->commands, (s->ncommands + 1) * sizeof *s->commands);
     s->commands[s->ncommands++] = c;
+    s->nobody_left = false;
     *ret = c;
     return true;
 }

@@ -47,7 +47,7 @@ struct session {
     bool launched, killed, reaped, finished;
     bool ready;       // init said so
     int root;         // the sandbox's "/", until the first command's listener comes; -1
-    bool nobody_left; // the last command left no process behind
+    bool nobody_left; // the last command has ended and left no process behind
     struct watch sock_watch, oom_watch;
     struct timer wall;
     uint64_t wall_from; // CLOCK_MONOTONIC ns

@@ -34,6 +34,12 @@ def a_session_that_cannot_be_opened_says_why(yard):
 
 
 @test
+def sessions_in_one_process_do_not_mind_each_others_failures_and_ends(yard):
+    r = yard.call([built(yard, "library_sessions")], timeout=90)
+    check(r.rc == 0 and r.out == "5 137 4 3 -1 137, 0 descriptors more\n" * 3, "several sessions", r)
+
+
+@test
 def commands_of_a_closed_session_are_gone(yard):
     # The example leaves without waiting for what its command put into the background.
     yard.write("bin/sh", "#!/bin/dash\ntouch ran\nsetsid sleep 4321 >/dev/null 2>&1 <&- &\nexec dash \"$@\"\n", 0o755)
