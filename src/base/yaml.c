@@ -19,6 +19,16 @@ struct builder {
     int documents;
 };
 
+void yaml_append(struct yaml_node *parent, struct yaml_node *child)
+{
+    child->next = NULL;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
+    parent->last = child;
+}
+
 const char *yaml_kind_name(enum yaml_kind kind)
 {
     return kind == YAML_SCALAR ? "text" : kind == YAML_LIST ? "a list" : "a mapping";
@@ -126,11 +136,7 @@ static struct yaml_node *attach(struct builder *b, enum yaml_kind kind, const ya
     node->key = TAKE_PTR(b->key);
     node->key_line = b->key_line;
     node->key_column = b->key_column;
-    if (parent->last)
-        parent->last->next = node;
-    else
-        parent->first = node;
-    parent->last = node;
+    yaml_append(parent, node);
     return node;
 }
 

@@ -31,6 +31,8 @@ struct yaml_node {
 // *ret is NULL for a text without a document (empty, or comments only). Everything lives in the arena.
 MUST_USE bool yaml_parse(struct arena *arena, const char *text, size_t n, struct yaml_node **ret,
                          struct err *err);
+// As the parent's last element or entry; key stays as it is.
+void yaml_append(struct yaml_node *parent, struct yaml_node *child);
 const char *yaml_kind_name(enum yaml_kind kind); // "text", "a list", "a mapping"
 
 #endif

@@ -283,12 +283,7 @@ static bool read_line(void *ctx, const char *line, size_t n, struct policy_optio
             if (!strcmp(o->key, "network"))
                 from = o;
         *copy = *from;
-        copy->next = NULL;
-        if (root->last)
-            root->last->next = copy;
-        else
-            root->first = copy;
-        root->last = copy;
+        yaml_append(root, copy);
     }
     imported_deinit(&made);
     with->tree = root;

@@ -4,12 +4,12 @@
 //
 //   1. prepare the jail: dies with its parent, not traceable, no stray descriptors;
 //   2. read the configuration from the control socket, then the files: roots, resolver, /etc/hosts,
-//   interfaces;
+//      interfaces;
 //   3. make the run's certificate authority;
 //   4. enter the jail: no file, no exec, few system calls;
 //   5. tell the supervisor it is ready; listeners come only now;
 //   6. serve until the control socket ends. When this process dies its listeners close: the run has no
-//   network.
+//      network.
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 //
 //      supervisor                            guard
 //      CONFIG  (memfd: config.h)       ->    loads roots, resolver, /etc/hosts; makes the run's CA; jails
-//      itself
+//                                            itself
 //                                      <-    READY (PEM of the CA, empty when nothing will be terminated)
 //      LISTENERS (≤ 8 descriptors)*    ->    serves each from then on
 //      UPDATE  (memfd)                 ->    new rules; connections they no longer permit are cut

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order of a decision:
 //   1. deny entries: the first that covers the question refuses. One with methods or paths covers requests
-//   only, and
-//      makes TLS to its host be terminated, so that requests are seen.
+//      only, and makes TLS to its host be terminated, so that requests are seen.
 //   2. allow entries whose host pattern matches; of these only those with the most specific pattern count.
-//   Ports,
-//      methods and paths do not take part in that choice: a narrow entry restricts a wide one.
+//      Ports, methods and paths do not take part in that choice: a narrow entry restricts a wide one.
 //   3. none: asked about when there is somebody to ask, else refused. (A literal address that is not global
-//   is never
-//      asked about: naming it in the policy is the way.)
+//      is never asked about: naming it in the policy is the way.)
 //   4. of those that count, one must admit the port, then (a request) the method and the path and, when it
-//   asks for
-//      one, the upgrade. A listed host is never asked about: its owner has said what is allowed there.
+//      asks for one, the upgrade. A listed host is never asked about: its owner has said what is allowed
+//      there.
 // The same question is put again at each stage with more known; a later stage can only refuse what an earlier
 // one allowed, except that the stage "name" looks away from ports.
 #include <stdio.h>

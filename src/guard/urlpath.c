@@ -182,8 +182,8 @@ static bool segment_match(const char *pattern, size_t np, const char *s, size_t 
 }
 
 // Both point at the slash before a segment, or at the end. `**` returns to its latest place in the same way
-// as
-// `*` does within a segment, so matching is at most quadratic. A final `**` stands for one segment or more.
+// as `*` does within a segment, so matching is at most quadratic. A final `**` stands for one segment or
+// more.
 bool urlpath_match(const char *pattern, const char *path, bool fold)
 {
     const char *star = NULL, *mark = NULL;

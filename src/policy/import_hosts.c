@@ -3,11 +3,9 @@
 // any; what of bawn's rules differs is put right here:
 //
 //   - Of bawn's rules only those with the most specific host count, so each host gets the ports of all
-//   entries
-//     that cover it.
+//     entries that cover it.
 //   - "Any port" cannot be listened on: an entry without a port gets the usual ones and all that the settings
-//   name
-//     anywhere. The ports of web servers are read as HTTP or TLS, others are relayed unseen.
+//     name anywhere. The ports of web servers are read as HTTP or TLS, others are relayed unseen.
 //   - Allowed names may have private addresses there, and any that is itself allowed at that port.
 #include <ctype.h>
 #include <stdio.h>

@@ -96,11 +96,7 @@ struct yaml_node *import_put(struct yaml_node *parent, const char *key, struct y
     child->key = (char *)(uintptr_t)key;
     child->key_line = child->line;
     child->key_column = child->column;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
+    yaml_append(parent, child);
     return child;
 }
 

@@ -19,12 +19,7 @@ static struct yaml_node *node(struct arena *a, enum yaml_kind kind, const char *
 static struct yaml_node *add(struct yaml_node *parent, struct yaml_node *child, char *key)
 {
     child->key = key;
-    child->next = NULL;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
+    yaml_append(parent, child);
     return child;
 }
 

@@ -10,8 +10,7 @@
 //
 // HOME, ~/.local, ~/.config and their like are never granted as a whole, and nothing in the workspace is:
 // that is for files.read to say. This runs at every start, so it makes no calls but one realpath per PATH
-// directory outside
-// @system and one readlink per link in a bare bin directory.
+// directory outside @system and one readlink per link in a bare bin directory.
 #include "policy/sets.h"
 
 #include <dirent.h>

@@ -9,8 +9,7 @@
 //   terminal   a session of its own, so no signal or ioctl reaches the terminal that bawn was started from
 //   files      the three standard descriptors; all others are close-on-exec
 //   confine    no capability and none to be had by exec (init's bounding set is empty, no_new_privs),
-//   Landlock
-//              domain, filters
+//              Landlock domain, filters
 //   exec       the program, searched in the PATH that it will see
 #include "sandbox/command.h"
 

@@ -3,9 +3,8 @@
 //  1. in G: network sysctls (they follow the writer's namespace), a netlink socket and the listeners;
 //  2. unshare: now in S. The pair is made in S with its peer put into G by descriptor;
 //  3. both ends are configured by netlink, one batch each: neighbours are permanent, so that the first packet
-//  of
-//     an IPv6 connection need not wait for discovery, and the catch-all routes of G stand in table main: in
-//     table local, ::/0 would swallow the replies to S.
+//     of an IPv6 connection need not wait for discovery, and the catch-all routes of G stand in table main:
+//     in table local, ::/0 would swallow the replies to S.
 // Everything of IPv6 is optional: without it in the kernel nothing inside reaches anything by IPv6.
 #include "sandbox/gate.h"
 

@@ -2,16 +2,15 @@
 // One function a limit that needs thought; the rest is a line. What holds what, and what does not:
 //
 // memory       only a control group sees a whole tree, with its tmpfs and memfd pages. RLIMIT_AS counts
-// addresses, not
-//              memory, breaks JVM, Go, node and sanitizers, and counts each process alone: no substitute.
+//              addresses, not memory, breaks JVM, Go, node and sanitizers, and counts each process alone: no
+//              substitute.
 // processes    a control group when there is one, as it reports refusals; else RLIMIT_NPROC in the run's own
-// user
-//              namespace. Not both: the resource limit would refuse first and nothing would be on record. The
-//              kernel does not hold root to the resource limit (copy_process exempts the user 0, whatever its
-//              capabilities), so a run that root started has the control group or nothing.
+//              user namespace. Not both: the resource limit would refuse first and nothing would be on
+//              record. The kernel does not hold root to the resource limit (copy_process exempts the user 0,
+//              whatever its capabilities), so a run that root started has the control group or nothing.
 // cpu          a control group; else, for a whole number, as many processors by affinity: the run may then
-// not use more,
-//              but must share those with whoever else is on them. It is no substitute for a fraction.
+//              not use more, but must share those with whoever else is on them. It is no substitute for a
+//              fraction.
 // disk         the largest file (RLIMIT_FSIZE), and the size of each private tmpfs.
 #include "sandbox/limitplan.h"
 

@@ -3,12 +3,10 @@
 //
 //   the system's bundle           curl, wget, git, GnuTLS, Go, and whatever was built for this distribution
 //   SSL_CERT_FILE                 OpenSSL (Python's ssl, Ruby, Perl), Rust's native roots, Go; OpenSSL reads
-//   the
-//                                 directory of hashed names by itself, and there is no authority of ours in
-//                                 it
+//                                 the directory of hashed names by itself, and there is no authority of ours
+//                                 in it
 //   a variable of their own       pip and requests (they bring roots), git and cargo built with their own
-//   libcurl,
-//                                 the AWS tools, gRPC's C core, Deno
+//                                 libcurl, the AWS tools, gRPC's C core, Deno
 //   NODE_EXTRA_CA_CERTS           Node and what runs in it: in addition to the roots that are built in
 //   …/lib/security/cacerts        Java
 //

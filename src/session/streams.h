@@ -3,11 +3,9 @@
 //
 // Each of the three is one of
 //   passed   the caller's own descriptor goes inside: no byte is copied, back-pressure and end of file are
-//   the
-//            caller's (files, pipes, sockets)
+//            the caller's (files, pipes, sockets)
 //   terminal the caller's is a terminal: the command gets one made inside, this process copies between the
-//   two and
-//            the caller's is in raw mode meanwhile. Nothing inside ever holds the caller's terminal.
+//            two and the caller's is in raw mode meanwhile. Nothing inside ever holds the caller's terminal.
 //   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied. So are files
 //            where nothing bounds what is done with an open one (nested): through /proc/self/fd the command
 //            could open a file anew that it was given for reading only, and write it.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a connection's ends to the socket's inode by sock_diag(7), in the sandbox's network namespace and
 // through a socket made there; from the inode to a process by the descriptors below /proc of init's
-// descendants
-// (/proc/PID/task/TID/children, proc(5)). The process that was found last is looked at first: most
-// connections come in rows. Answers are kept per client until the connection is closed, and KEEP_NS at most.
+// descendants (/proc/PID/task/TID/children, proc(5)). The process that was found last is looked at first:
+// most connections come in rows. Answers are kept per client until the connection is closed, and KEEP_NS at
+// most.
 #include "session/whois.h"
 
 #include <arpa/inet.h>
