@@ -129,6 +129,15 @@ static char *links_follow(struct finder *f, const char *path, const struct file_
     return TAKE_PTR(at);
 }
 
+// By name, as what a link in the policy leads to is.
+static bool is_refused(const struct finder *f, const char *path)
+{
+    for (size_t i = 0; i < f->rules->n; i++)
+        if (f->rules->rules[i].grant >= GRANT_PROTECT && !strcmp(f->rules->rules[i].path, path))
+            return true;
+    return false;
+}
+
 static void link_found(struct finder *f, const char *path, const struct file_rule *rule)
 {
     AUTO_FREE char *end = links_follow(f, path, rule);
@@ -136,7 +145,7 @@ static void link_found(struct finder *f, const char *path, const struct file_rul
 
     if (!end)
         return;
-    if (holds_granted(f, end)) {
+    if (holds_granted(f, end) && !is_refused(f, end)) {
         strlist_addf(&f->list->notes, "%s leads to %s, which the policy grants as a whole: not covered", path,
                      end);
         return;

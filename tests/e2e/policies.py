@@ -247,3 +247,12 @@ def doctor_answers_in_a_table_and_in_json(yard):
     check(isinstance(json.loads(r.out), dict), "not one object", r)
     r = yard.bawn("doctor")
     check(r.rc in (0, 1) and len(r.out.splitlines()) > 5, "the table", r)
+
+
+@test
+def a_denied_link_is_not_said_to_be_open_when_its_target_is_shut(yard):
+    yard.write("~/d/x", "KEPT\n")
+    os.symlink("d", yard.path("~/link"))
+    check("KEPT" in yard.run("cat ~/d/x", "--read", "~/d").out, "positive control")
+    r = yard.run("cat ~/d/x ~/link/x", "--read", "~/d", "--deny", "~/link")
+    check("KEPT" not in r.out and "not covered" not in r.err, "a denied link", r)
