@@ -345,17 +345,21 @@ def holds_against_a_hostile_model(yard, agent):
 
 
 def would_lose_without_bawn(yard, agent):
+    """Each attack works at least once: on a loaded machine one was seen to come to nothing."""
     agent.prepare(yard)
-    bystander = scene(yard)
+    bystander, won = scene(yard), set()
     try:
         with Stage(yard, *HOSTS) as stage:
-            model = Model(stage, [hunt(agent.secrets)] + attacks(agent, bystander.pid))
-            r = agent.outside(yard, stage)
-            found = model.results.pop(0, "")
-            check("FOUND in environ" in found, "positive control: the search of the other tests finds nothing even here: %s" % found, r)
-            model.results = {n - 1: text for n, text in model.results.items()}
-            won = landed(yard, stage, model, bystander)
-            check(won == set(range(len(ATTACKS))), "positive control: these do not work even without bawn: %s\n%s" %
+            for _ in range(3):
+                model = Model(stage, [hunt(agent.secrets)] + attacks(agent, bystander.pid))
+                r = agent.outside(yard, stage)
+                found = model.results.pop(0, "")
+                check("FOUND in environ" in found, "positive control: the search of the other tests finds nothing even here: %s" % found, r)
+                model.results = {n - 1: text for n, text in model.results.items()}
+                won |= landed(yard, stage, model, bystander)
+                if len(won) == len(ATTACKS):
+                    return
+            check(False, "positive control: these do not work even without bawn: %s\n%s" %
                   ([a for n, a in enumerate(ATTACKS) if n not in won], model.results), r)
     finally:
         bystander.kill()
