@@ -45,6 +45,12 @@ struct stage {
     uint32_t nfiles;
 };
 
+static void seal_later(struct stage *s, int fd)
+{
+    s->sealed = xrealloc(s->sealed, (s->nsealed + 1) * sizeof *s->sealed);
+    s->sealed[s->nsealed++] = fd;
+}
+
 static bool set_attr(int fd, uint64_t set, bool recursive, struct err *err)
 {
     struct mount_attr attr = {.attr_set = set};
@@ -190,7 +196,7 @@ static bool make_root(struct stage *s, const struct mount_op *op, struct err *er
         s->m->root = make_tmpfs(op->size, 0755, ATTR_SAFE, err);
         if (s->m->root < 0)
             return false;
-        s->sealed[s->nsealed++] = dup(s->m->root);
+        seal_later(s, dup(s->m->root));
         s->own_root = fstat(s->m->root, &st) == 0;
         s->root_dev = st.st_dev;
     }
@@ -249,7 +255,7 @@ static bool apply_tmpfs(struct stage *s, const struct mount_op *op, struct err *
     if (fs < 0)
         return false;
     if (op->flags & MOUNT_SEALED)
-        s->sealed[s->nsealed++] = TAKE_FD(fs);
+        seal_later(s, TAKE_FD(fs));
     return true;
 }
 
@@ -598,8 +604,7 @@ bool mounts_prepare(struct mounts *ret, struct err *err)
 bool mounts_apply(struct mounts *m, const struct plan_view *base, const struct mounts_top *top,
                   struct netns *net, struct err *err)
 {
-    AUTO_FREE int *sealed = xcalloc(base->head->nops, sizeof *sealed);
-    struct stage s = {.plan = base, .net = net, .m = m, .sealed = sealed, .files = -1};
+    struct stage s = {.plan = base, .net = net, .m = m, .files = -1};
     mode_t before = umask(0); // modes are meant as they stand
     bool ok = apply_base(&s, err) && netns_enter(net, err) && apply_top(&s, top, err) && seal(&s, err) &&
               make_it_root(&s, err);
@@ -607,6 +612,7 @@ bool mounts_apply(struct mounts *m, const struct plan_view *base, const struct m
     umask(before);
     for (size_t i = 0; i < s.nsealed; i++)
         close(s.sealed[i]);
+    free(s.sealed);
     if (s.files >= 0)
         close(s.files);
     close(m->old);
