@@ -43,7 +43,7 @@ struct yard {
     uint16_t proxy_port;
     struct guard_control control;
     FILE *log;
-    char dir[64];
+    char dir[4096]; // its files, beside the records: whoever has those removed has these removed too
     uint32_t late_id;
     uint64_t late_when;
 };
@@ -359,8 +359,9 @@ int main(int argc, char **argv)
             die("config", &err);
     }
     nports = net_rules_ports(rules, &ports);
-    snprintf(y.dir, sizeof y.dir, "/tmp/guard_yard.%d", (int)getpid());
-    mkdir(y.dir, 0755);
+    snprintf(y.dir, sizeof y.dir, "%s.files", y.records);
+    if (mkdir(y.dir, 0755) < 0 && errno != EEXIST)
+        die(y.dir, NULL);
     y.log = fopen(y.records, "we");
     if (!y.log || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         die(y.records, NULL);

@@ -6,7 +6,9 @@ a process that is left over when the test is done is seen, killed, and counted a
 a run, in every test and not only in the one about it.
 """
 import concurrent.futures
+import contextlib
 import ctypes
+import fcntl
 import importlib.util
 import multiprocessing
 import os
@@ -106,12 +108,24 @@ def inside_child(case, y):
     return word, text
 
 
+@contextlib.contextmanager
+def turn(base, alone):
+    """Many at once, or one alone. Who waits to be alone holds the queue, so that those who come later wait behind it."""
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    with open(base + ".queue", "w") as queue, open(base + ".turn", "w") as lock:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(queue, fcntl.LOCK_UN)
+        yield
+
+
 def run_case(case, bawn, base):
-    y = yard_module.Yard(bawn, base)
-    try:
-        return run_in_child(case, y)
-    finally:
-        y.remove()
+    with turn(base, case.alone):
+        y = yard_module.Yard(bawn, base)
+        try:
+            return run_in_child(case, y)
+        finally:
+            y.remove()
 
 
 def run_in_child(case, y):

@@ -49,6 +49,18 @@ def needs_no_namespaces(yard): pass
 WANTED = {"holds": "ok", "does_not_hold": "FAIL", "raises": "FAIL", "cannot_run": "skip", "hangs": "FAIL",
           "leaves_a_daemon": "FAIL", "an_attack_that_never_works": "FAIL", "an_attack_that_works_inside": "FAIL",
           "git_does_not_climb": "ok", "needs_no_namespaces": "ok"}
+# Two files at once: one test that must be alone, and others; each says from when to when it ran.
+SPANS = """
+import time
+from yard import test
+def span(name):
+    began = time.monotonic()
+    time.sleep(0.05)
+    with open(%r, "a") as f:
+        f.write("%%s %%f %%f\\n" %% (name, began, time.monotonic()))
+"""
+TOGETHER = "".join("@test\ndef t%d(yard): span('together')\n" % i for i in range(6))
+ALONE = "@test(alone=True)\ndef t(yard): span('alone')\n"
 CRASHED = {"name": "x", "result": "ERROR", "returncode": -9,
            "stdout": "[==========] Running 3 test(s).\n[ RUN      ] a\n[       OK ] a\n[ RUN      ] b\n"}
 SKIPPING = {"name": "x", "result": "OK", "returncode": 0,
@@ -104,6 +116,16 @@ def main():
         must(counts.line() == "0 passed, 10 failed, 0 skipped", "without a binary: " + counts.line())
         counts, _, _ = run(script(folder, "empty.py", ""), folder + "/bawn", folder + "/yards")
         must(counts.failed == 1, "a file without tests passes")
+        spans = folder + "/spans"
+        files = [script(folder, "together.py", SPANS % spans + TOGETHER), script(folder, "together2.py", SPANS % spans + TOGETHER),
+                 script(folder, "alone.py", SPANS % spans + ALONE)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            counts = runner.run_files(files, folder + "/bawn", folder + "/yards", jobs=3)
+        must(counts.line() == "13 passed, 0 failed, 0 skipped", "several files at once: " + counts.line())
+        with open(spans) as f:
+            ran = sorted((float(b), float(e), name) for name, b, e in map(str.split, f))
+        over = {(a[2], b[2]) for a, b in zip(ran, ran[1:]) if b[0] < a[1]}
+        must(over == {("together", "together")}, "ran at the same time: %s" % over)
     must(unit.count_program(CRASHED)[0].line() == "1 passed, 2 failed, 0 skipped", "a crash hides tests")
     counts, skips = unit.count_program(SKIPPING)
     must(counts.skipped == 1 and skips == [("a", "needs root")], "a unit test's skip loses its reason")

@@ -32,16 +32,17 @@ class Failure(AssertionError):
 
 
 class Case:
-    def __init__(self, fn, timeout, sandbox):
+    def __init__(self, fn, timeout, sandbox, alone):
         self.fn, self.name = fn, fn.__name__
         self.timeout = timeout  # seconds; then the test and all it started are killed and it has failed
         self.sandbox = sandbox  # needs `bawn run` to work; a counted skip where the kernel does not let it
+        self.alone = alone  # no other test meanwhile: it may write to the whole machine, so that what others make is its business
 
 
-def test(fn=None, *, timeout=60, sandbox=True):
+def test(fn=None, *, timeout=60, sandbox=True, alone=False):
     if fn is None:
-        return lambda f: test(f, timeout=timeout, sandbox=sandbox)
-    TESTS.append(Case(fn, timeout, sandbox))
+        return lambda f: test(f, timeout=timeout, sandbox=sandbox, alone=alone)
+    TESTS.append(Case(fn, timeout, sandbox, alone))
     return fn
 
 

@@ -340,7 +340,7 @@ def the_read_of_protected_files_works(yard):
     check(r.rc == 0 and r.out == "status\n{}\n", "protected files cannot be read", r)
 
 
-@test
+@test(alone=True)
 def where_the_whole_machine_can_be_written_protected_files_of_the_home_are_not(yard):
     """Also not by moving the directory away that holds one."""
     yard.write("~/.config/fish/config.fish", "sound\n")
