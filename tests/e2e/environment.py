@@ -183,7 +183,7 @@ def a_workspace_that_cannot_be_written_is_readable(yard):
     check(r.rc in (0, 125) and ("listed\nno" in r.out or r.rc == 125), "a workspace of the system's", r)
 
 
-@test
+@test(alone=True)
 def the_root_as_the_workspace_is_answered(yard):
     r = in_place(yard, "/", "ls /usr >/dev/null && echo ok")
     check(r.rc in (0, 125) and (r.rc == 0 or len(r.err.strip().splitlines()) >= 1), "/ as the workspace", r)
