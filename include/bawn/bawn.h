@@ -77,7 +77,7 @@ enum bawn_event_type {
     BAWN_EVENT_NONE = 0, // nothing happened in the time given
     BAWN_EVENT_STARTED,  // id, terminal: the PTY's master (the caller's from now on), or -1
     BAWN_EVENT_EXITED,   // id, status: 0–255, 128+N, 125 not started (text says why), 126, 127
-    BAWN_EVENT_REFUSED,  // kind, subject, rule, remedy
+    BAWN_EVENT_REFUSED,  // kind, subject, rule, remedy; text: where what was made is now, NULL when not moved
     BAWN_EVENT_NOTE,     // text
     BAWN_EVENT_LIMIT,    // text: its name; everything inside is being ended
 };

@@ -75,6 +75,8 @@ static void on_refused(void *ctx, const struct refusal *r)
     q->event.subject = q->subject = xstrdup(r->subject);
     q->event.rule = q->rule = xstrdup(r->rule);
     q->event.remedy = q->remedy = xstrdup(r->remedy);
+    if (*r->moved)
+        q->event.text = q->text = xstrdup(r->moved);
 }
 
 static void on_note(void *ctx, const char *text)

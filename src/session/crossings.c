@@ -41,11 +41,10 @@ void session_record(struct session *s, enum audit_kind kind, enum verdict verdic
     session_kill(s, "audit");
 }
 
-void session_refuse(struct session *s, const char *kind, const char *subject, const char *rule,
-                    const char *remedy)
+void session_refuse(struct session *s, const struct refusal *texts)
 {
     bool is_new;
-    const struct refusal *r = refusals_add(&s->refusals, kind, subject, rule, remedy, &is_new);
+    const struct refusal *r = refusals_add(&s->refusals, texts, &is_new);
 
     if (r && is_new && s->options.events.refused)
         s->options.events.refused(s->options.events.ctx, r);
@@ -78,7 +77,11 @@ void session_record_quarantined(struct session *s, size_t from)
         }
         jsontext_text(&detail, "moved_to", q->moved);
         session_record(s, AUDIT_QUARANTINE, VERDICT_DENY, v.rule_text, q->path, &detail, "policy");
-        session_refuse(s, "create", q->path, v.rule_text, v.remedy);
+        session_refuse(s, &(struct refusal){.kind = "create",
+                                            .subject = q->path,
+                                            .rule = v.rule_text,
+                                            .remedy = v.remedy,
+                                            .moved = q->moved});
     }
 }
 
@@ -142,7 +145,10 @@ void session_on_refused(void *ctx, const struct notify_report *r)
         jsontext_text(&detail, "what", r->detail);
     session_record(s, r->file ? AUDIT_FILE_ACCESS : AUDIT_NETWORK, VERDICT_DENY, rule, r->subject, &detail,
                    "kernel");
-    session_refuse(s, r->kind, r->subject, rule, r->file ? r->file->remedy : remedy);
+    session_refuse(s, &(struct refusal){.kind = r->kind,
+                                        .subject = r->subject,
+                                        .rule = rule,
+                                        .remedy = r->file ? r->file->remedy : remedy});
 }
 
 void session_on_creates(void *ctx, const char *path)
@@ -202,7 +208,8 @@ void session_on_network(void *ctx, const json_t *e)
     // Where nothing would allow it, the rule alone may be one that does: the name did not resolve, say.
     if (rule && reason && (!remedy || !*remedy))
         why = xasprintf("%s: %s", rule, reason);
-    session_refuse(s, "network", subject, why ? why : rule, remedy);
+    session_refuse(s, &(struct refusal){
+                          .kind = "network", .subject = subject, .rule = why ? why : rule, .remedy = remedy});
 }
 
 void session_on_guard_gone(void *ctx, const char *why)

@@ -93,6 +93,8 @@ void events_refused(struct events *e, const struct refusal *r)
     json_object_set_new(o, "subject", json_text(r->subject));
     json_object_set_new(o, "rule", json_text(r->rule));
     json_object_set_new(o, "remedy", json_text(r->remedy));
+    if (*r->moved)
+        json_object_set_new(o, "moved_to", json_text(r->moved));
     send_event(e, o);
 }
 

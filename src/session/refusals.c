@@ -7,14 +7,23 @@
 
 #define NAME_SHOWN 500 // bytes of a name on the person's list
 
-const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject,
-                                   const char *rule, const char *remedy, bool *ret_new)
+static const char *copy(const char *text)
+{
+    return xstrdup(text ? text : "");
+}
+
+static void drop(const char *copied)
+{
+    free((char *)(uintptr_t)copied);
+}
+
+const struct refusal *refusals_add(struct refusals *r, const struct refusal *texts, bool *ret_new)
 {
     struct refusal *e;
 
     *ret_new = false;
     for (size_t i = 0; i < r->n; i++)
-        if (!strcmp(r->items[i].kind, kind) && !strcmp(r->items[i].subject, subject)) {
+        if (!strcmp(r->items[i].kind, texts->kind) && !strcmp(r->items[i].subject, texts->subject)) {
             r->items[i].times++;
             return &r->items[i];
         }
@@ -23,8 +32,8 @@ const struct refusal *refusals_add(struct refusals *r, const char *kind, const c
         return NULL;
     }
     e = &r->items[r->n++];
-    *e = (struct refusal){xstrdup(kind), xstrdup(subject), xstrdup(rule ? rule : ""),
-                          xstrdup(remedy ? remedy : ""), 1};
+    *e = (struct refusal){copy(texts->kind),   copy(texts->subject), copy(texts->rule),
+                          copy(texts->remedy), copy(texts->moved),   1};
     *ret_new = true;
     return e;
 }
@@ -32,10 +41,11 @@ const struct refusal *refusals_add(struct refusals *r, const char *kind, const c
 void refusals_deinit(struct refusals *r)
 {
     for (size_t i = 0; i < r->n; i++) {
-        free(r->items[i].kind);
-        free(r->items[i].subject);
-        free(r->items[i].rule);
-        free(r->items[i].remedy);
+        drop(r->items[i].kind);
+        drop(r->items[i].subject);
+        drop(r->items[i].rule);
+        drop(r->items[i].remedy);
+        drop(r->items[i].moved);
     }
     *r = (struct refusals){0};
 }
@@ -69,6 +79,10 @@ void refusals_print(const struct refusals *r, size_t most, struct buf *out)
             buf_addf(out, " (%llu times)", (unsigned long long)e->times);
         buf_adds(out, "\n           by ");
         utf8_printable(out, e->rule, strlen(e->rule));
+        if (*e->moved) {
+            buf_adds(out, "\n           it is now ");
+            add_name(out, e->moved);
+        }
         if (*e->remedy) {
             buf_adds(out, "\n           to allow it: ");
             add_name(out, e->remedy);

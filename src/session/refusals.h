@@ -10,10 +10,11 @@
 #define REFUSALS_MAX 256 // kept; the rest is counted
 
 struct refusal {
-    char *kind; // read, write, network, quarantine, limit
-    char *subject;
-    char *rule;   // which rule says so
-    char *remedy; // what would allow it, "" when nothing would
+    const char *kind; // read, write, network, create, limit
+    const char *subject;
+    const char *rule;   // which rule says so
+    const char *remedy; // what would allow it, "" when nothing would
+    const char *moved;  // where it is now, "" when it was not moved
     uint64_t times;
 };
 
@@ -23,9 +24,9 @@ struct refusals {
     uint64_t more; // not kept
 };
 
-// The entry, and whether it is new; NULL when the list is full.
-const struct refusal *refusals_add(struct refusals *r, const char *kind, const char *subject,
-                                   const char *rule, const char *remedy, bool *ret_new);
+// The entry, and whether it is new; NULL when the list is full. The texts are copied; rule, remedy and moved
+// may be NULL.
+const struct refusal *refusals_add(struct refusals *r, const struct refusal *texts, bool *ret_new);
 void refusals_deinit(struct refusals *r);
 // The list for a terminal: at most `most` entries, control characters made visible.
 void refusals_print(const struct refusals *r, size_t most, struct buf *out);

@@ -208,7 +208,10 @@ bool session_finish(struct session *s, struct err *err)
     }
     if (s->limits.uses_cgroup && cgroup_pids_hit(&s->cgroup)) {
         session_record(s, AUDIT_LIMIT, VERDICT_DENY, "limits.processes", "processes", NULL, "kernel");
-        session_refuse(s, "limit", "more processes", "limits.processes", "raise limits.processes");
+        session_refuse(s, &(struct refusal){.kind = "limit",
+                                            .subject = "more processes",
+                                            .rule = "limits.processes",
+                                            .remedy = "raise limits.processes"});
     }
     if (s->network)
         network_dismiss(s->network);

@@ -84,8 +84,7 @@ void session_tell(struct session *s, const char *text);
 void session_record(struct session *s, enum audit_kind kind, enum verdict verdict, const char *rule,
                     const char *subject, const struct jsontext_object *detail, const char *by);
 // Onto the list of refusals, and told once.
-void session_refuse(struct session *s, const char *kind, const char *subject, const char *rule,
-                    const char *remedy);
+void session_refuse(struct session *s, const struct refusal *texts);
 void session_record_quarantined(struct session *s, size_t from);
 void session_on_appeared(void *ctx, const char *path, bool is_dir, const struct file_rule *rule);
 void session_on_replaced(void *ctx, const char *path);

@@ -221,7 +221,7 @@ def grants_on_the_command_line_hold(yard):
     check(r.rc == 0 and "/no/such/place" in r.err, "a read path that does not exist is a note", r)
 
 
-@test(alone=True)
+@test
 def profiles_are_what_they_say(yard):
     yard.write("f", "F")
     yard.write("../beside/f", "B")

@@ -81,7 +81,7 @@ def define_home(name, line):
         more = (("--profile", "open"),) if name == "plainly" else ()
         escapes(yard, fill(line, S=where + "/id_rsa", D=where), leaked, (), SEE_ALL, ("--read", "~"), ("--write", "~"),
                 *more, setup=setup)
-    named("a_key_in_the_home_is_not_read_" + name, a_denied_file_is_not_read, alone=name == "plainly")
+    named("a_key_in_the_home_is_not_read_" + name, a_denied_file_is_not_read)
 
 
 for name, line in HOME_READS.items():

@@ -5,6 +5,8 @@ there after the run.
 Where git is what would run the code, the test asks git itself: after the attack the host works in the repository
 (status, commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
 import os
+import subprocess
+import time
 
 from probe import SEE_ALL, escapes, fill, named, python
 from yard import check, need, test
@@ -322,7 +324,6 @@ while time.time() < end and not os.path.exists('{W}/stop'):
     both = "%s & %s; wait" % (watch, attack)
     check("SEEN" in yard.outside(both).out, "positive control: the watcher does not see the name")
     yard.call(["rm", "-rf", ".envrc", ".vscode", "stop"])
-    import subprocess
     p = subprocess.Popen(["sh", "-c", watch], env=yard.env, stdout=subprocess.PIPE, cwd=yard.workspace)
     r = yard.run(attack, "--set", "files.strict=true")
     out = p.communicate(timeout=30)[0]
@@ -340,7 +341,30 @@ def the_read_of_protected_files_works(yard):
     check(r.rc == 0 and r.out == "status\n{}\n", "protected files cannot be read", r)
 
 
-@test(alone=True)
+def wait_until(holds):
+    end = time.monotonic() + 20
+    while not holds():
+        check(time.monotonic() < end, "it did not come to that within 20 s")
+        time.sleep(0.01)
+
+
+@test
+def what_the_host_makes_meanwhile_is_moved_and_the_person_is_told_where(yard):
+    p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "touch ready; while [ ! -e end ]; do sleep 0.02; done"], env=yard.env,
+                         stderr=subprocess.PIPE, text=True, cwd=yard.workspace)
+    yard.write("~/made/hooks.json", "mine\n")
+    wait_until(lambda: yard.exists("ready"))
+    os.rename(yard.path("~/made"), yard.path(".codex"))
+    wait_until(lambda: not yard.exists(".codex"))
+    yard.write("end", "")
+    _, err = p.communicate(timeout=20)
+    told = [line.strip()[len("it is now "):] for line in err.splitlines() if line.strip().startswith("it is now ")]
+    check(len(told) == 1 and told[0].endswith("/.codex"), "not told where it is: %s" % err)
+    with open(told[0] + "/hooks.json") as f:
+        check(f.read() == "mine\n" and not yard.exists(".codex"), "it is not there: %s" % err)
+
+
+@test
 def where_the_whole_machine_can_be_written_protected_files_of_the_home_are_not(yard):
     """Also not by moving the directory away that holds one."""
     yard.write("~/.config/fish/config.fish", "sound\n")
