@@ -14,7 +14,9 @@
 #include "sandbox/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 
@@ -59,30 +62,35 @@ static void take_terminal(struct birth *b)
         fail(b, STAGE_TERMINAL, errno, "cannot take the terminal");
 }
 
+static const char *own_device_name(const struct stat *st)
+{
+    static const char *const names[] = {
+        [3] = "/dev/null", [5] = "/dev/zero", [7] = "/dev/full", [8] = "/dev/random", [9] = "/dev/urandom"};
+    unsigned number = minor(st->st_rdev);
+
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 && number < ARRAY_LEN(names) ? names[number]
+                                                                                        : NULL;
+}
+
 // The yard's own device in place of the host's: through a descriptor of the host's its owner, which is root
 // inside when root started the run, could change the mode and the times of the host's /dev/null.
 static int own_device(int fd)
 {
-    static const char *const names[] = {
-        [3] = "/dev/null", [5] = "/dev/zero", [7] = "/dev/full", [8] = "/dev/random", [9] = "/dev/urandom"};
     int mode = fcntl(fd, F_GETFL);
+    const char *name;
     struct stat st;
-    unsigned number;
 
-    if (mode < 0 || (mode & O_PATH) || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) != 1)
+    if (mode < 0 || (mode & O_PATH) || fstat(fd, &st) < 0 || !(name = own_device_name(&st)))
         return fd;
-    number = minor(st.st_rdev);
-    if (number >= ARRAY_LEN(names) || !names[number])
-        return fd;
-    return open(names[number], (mode & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_CLOEXEC);
+    return open(name, (mode & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_CLOEXEC);
 }
+
+static const unsigned pty_serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
 
 static void take_files(struct birth *b)
 {
-    static const unsigned serves[] = {START_PTY_STDIN, START_PTY_STDOUT, START_PTY_STDERR};
-
     for (int i = 0; i < 3; i++) {
-        int from = b->spec->flags & serves[i] ? b->slave : own_device(b->spec->std[i]);
+        int from = b->spec->flags & pty_serves[i] ? b->slave : own_device(b->spec->std[i]);
 
         // from is above 2 always: init keeps 0–2 open on /dev/null.
         if (dup2(from, i) < 0)
@@ -100,24 +108,49 @@ static bool drop_capabilities(void)
     return syscall(SYS_capset, &head, none) == 0;
 }
 
-// A redirection to a file that lies outside the sandbox's tree must stay reopenable as /dev/stdout and
-// friends, with the access that was given and no more.
-static bool allow_own_redirections(int ruleset, unsigned flags, struct err *err)
+static bool is_own(const struct birth *b, int fd, const struct stat *st)
 {
-    for (int fd = 0; fd < 3 && !(flags & PLAN_NESTED); fd++) {
-        struct landlock_path path = {.fd = fd};
-        struct stat st;
-        int mode = fcntl(fd, F_GETFL);
+    struct statfs fs;
 
-        if (mode < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0)
+    if (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode)) // a pipe without a name is nowhere in a tree
+        return fstatfs(fd, &fs) == 0 && (fs.f_type == PIPEFS_MAGIC || fs.f_type == SOCKFS_MAGIC);
+    if (!S_ISCHR(st->st_mode))
+        return false;
+    return b->spec->flags & pty_serves[fd] ? true : own_device_name(st) != NULL;
+}
+
+// A standard descriptor that is a file outside the sandbox's tree must stay reopenable as /dev/stdout and
+// friends, with the access that was given and no more. What is written is held anyway; for what is read there
+// is a domain of its own where there is such a file.
+static bool enter_domains(const struct birth *b, struct err *err)
+{
+    int writes = b->c->landlock, reads = -1;
+    struct landlock_path path = {.access = LANDLOCK_READ};
+    const struct landlock_wants wants = {.paths = &path, .npaths = 1, .holds = LANDLOCK_HOLD_READS};
+
+    for (int fd = 0; fd < 3 && !(b->c->head->flags & PLAN_NESTED); fd++) {
+        int mode = fcntl(fd, F_GETFL);
+        struct stat st;
+
+        if (mode < 0 || fstat(fd, &st) < 0 || is_own(b, fd, &st))
             continue;
-        path.access = (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
-                      : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
-                                                       : LANDLOCK_WRITE;
-        if (!landlock_add(ruleset, &path, err))
+        if (reads < 0) {
+            path = (struct landlock_path){open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), LANDLOCK_WRITE};
+            if (path.fd < 0)
+                return err_sys(err, errno, "cannot open the root directory");
+            if (!landlock_make(&wants, &reads, err))
+                return false;
+        }
+        if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
+            continue;
+        path = (struct landlock_path){fd, (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
+                                          : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
+                                                                           : LANDLOCK_WRITE};
+        if (!landlock_add(writes, LANDLOCK_HOLD_WRITES, &path, err) ||
+            !landlock_add(reads, LANDLOCK_HOLD_READS, &path, err))
             return false;
     }
-    return true;
+    return landlock_enter(writes, err) && (reads < 0 || landlock_enter(reads, err));
 }
 
 static void send_listener(const struct confinement *c, uint32_t id, int listener)
@@ -153,13 +186,10 @@ static void confine(struct birth *b)
     unsigned flags = c->head->flags;
     struct err err = {0};
     int listener = -1;
-    bool ok;
 
     if (!drop_capabilities() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(b, STAGE_CONFINE, errno, "cannot drop capabilities");
-    ok = c->landlock < 0 ||
-         (allow_own_redirections(c->landlock, flags, &err) && landlock_enter(c->landlock, &err));
-    if (!ok || !load_filters(flags, &listener, &err))
+    if ((c->landlock >= 0 && !enter_domains(b, &err)) || !load_filters(flags, &listener, &err))
         fail(b, STAGE_CONFINE, err.sys, err.msg);
     send_listener(c, b->spec->id, listener);
 }

@@ -243,8 +243,7 @@ static bool set_limits(const struct plan_header *head, struct err *err)
     return true;
 }
 
-// A rule for each place of a plan that can be written. A read-only tree of somebody else's (the system's) has
-// one of its own too, near to its files.
+// A rule for each place of a plan that can be written.
 static size_t landlock_places(const struct init *in, const struct plan_view *plan, struct landlock_path *ret)
 {
     size_t n = 0;
@@ -257,37 +256,28 @@ static size_t landlock_places(const struct init *in, const struct plan_view *pla
         const char *dst = op->kind == MOUNT_DEV    ? "/dev"
                           : op->kind == MOUNT_PROC ? "/proc"
                                                    : plan->strings + op->dst;
-        bool tree = op->kind == MOUNT_BIND && (op->flags & MOUNT_IS_DIR);
-        struct stat st;
-        int fd;
+        int fd = writable ? open_nolink(in->mounts.root, dst, O_PATH | O_NOFOLLOW) : -1;
 
-        if (!writable && !tree)
-            continue;
-        fd = open_nolink(in->mounts.root, dst, O_PATH | O_NOFOLLOW);
-        if (fd < 0)
-            continue;
-        if (!writable && (fstat(fd, &st) < 0 || st.st_uid == geteuid())) {
-            close(fd);
-            continue;
-        }
-        ret[n++] = (struct landlock_path){fd, writable ? LANDLOCK_WRITE : LANDLOCK_READ_KEPT};
+        if (fd >= 0)
+            ret[n++] = (struct landlock_path){fd, LANDLOCK_WRITE};
     }
     return n;
 }
 
-// One rule for the whole tree (it is what the mounts made of it), and those of its places.
+// What can be read in the tree is what the mounts put there; a second look at each open would cost more than
+// it finds. command.c holds reading where a command has files from outside the tree.
 static bool prepare_landlock(struct init *in, struct err *err)
 {
     const struct plan_header *head = in->plan.head;
     size_t n = 0, max = head->nops + in->top.head->nops + 3u;
     struct landlock_path *paths = xcalloc(max, sizeof *paths);
     struct landlock_wants wants = {.paths = paths,
-                                   .no_files = head->flags & PLAN_NESTED,
+                                   .holds = head->flags & PLAN_NESTED ? 0 : LANDLOCK_HOLD_WRITES,
                                    .scope_abstract = head->flags & PLAN_SCOPE_ABSTRACT};
     bool ok;
 
     // What may mount (nested) can have no file rules.
-    if (!wants.no_files) {
+    if (wants.holds) {
         paths[n++] = (struct landlock_path){
             in->mounts.root, in->plan.ops[0].flags & MOUNT_WRITABLE ? LANDLOCK_WRITE : LANDLOCK_READ};
         n += landlock_places(in, &in->plan, paths + n);

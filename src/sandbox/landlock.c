@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every right that the kernel knows is handled (so denied unless a rule grants it); a rule grants one of two
-// sets. Descriptors that were open before the domain keep their rights: Landlock looks when a file is opened.
+// A domain handles (so denies, unless a rule grants it) every right of its kind that the kernel knows.
+// Descriptors that were open before the domain keep their rights: Landlock looks when a file is opened.
 #include "sandbox/landlock.h"
 
 #include <errno.h>
@@ -16,8 +16,9 @@
 #define RIGHTS_OF_FILES                                                                                      \
     (LL_FS_EXECUTE | LL_FS_WRITE_FILE | LL_FS_READ_FILE | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV)
 
-static uint64_t handled_rights(int abi)
+static uint64_t handled_rights(int abi, unsigned holds)
 {
+    const uint64_t reads = RIGHTS_READ | LL_FS_TRUNCATE;
     uint64_t rights = (LL_FS_MAKE_SYM << 1) - 1; // ABI 1: execute to make symlink, bits 0–12
 
     if (abi >= LL_ABI_REFER)
@@ -26,7 +27,7 @@ static uint64_t handled_rights(int abi)
         rights |= LL_FS_TRUNCATE;
     if (abi >= LL_ABI_IOCTL_DEV)
         rights |= LL_FS_IOCTL_DEV;
-    return rights;
+    return rights & ((holds & LANDLOCK_HOLD_READS ? reads : 0) | (holds & LANDLOCK_HOLD_WRITES ? ~reads : 0));
 }
 
 // An older kernel takes the longer struct when what it does not know is zero (copy_struct_from_user), so
@@ -45,7 +46,6 @@ int landlock_abi(void)
 
 static const uint64_t rights_of[] = {
     [LANDLOCK_READ] = RIGHTS_READ,
-    [LANDLOCK_READ_KEPT] = RIGHTS_READ | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV,
     [LANDLOCK_WRITE] = UINT64_MAX,
     [LANDLOCK_WRITE_ONLY] = LL_FS_WRITE_FILE | LL_FS_TRUNCATE,
 };
@@ -60,6 +60,8 @@ static bool add_path(int ruleset, const struct landlock_path *p, uint64_t handle
     rule.allowed_access = rights_of[p->access] & handled;
     if (!S_ISDIR(st.st_mode))
         rule.allowed_access &= RIGHTS_OF_FILES;
+    if (!rule.allowed_access)
+        return true; // nothing of what is held, which the kernel takes for a mistake
     if (syscall(LL_SYS_ADD_RULE, ruleset, LL_RULE_PATH_BENEATH, &rule, 0) < 0) {
         // Sockets, pipes and kernel-internal files have no place in a file hierarchy.
         if (errno == EBADFD)
@@ -72,11 +74,11 @@ static bool add_path(int ruleset, const struct landlock_path *p, uint64_t handle
 
 static bool check_wants(const struct landlock_wants *w, int abi, struct err *err)
 {
-    if (w->no_files ? w->npaths > 0 : w->npaths == 0)
+    if (!w->holds != !w->npaths)
         return err_set(err, ERR_INPUT,
-                       w->no_files ? "Landlock paths are given together with no_files"
-                                   : "no Landlock paths are given: nothing could be opened or run");
-    if (w->no_files && !w->scope_abstract && !w->scope_signal)
+                       w->npaths ? "Landlock paths are given for a domain that holds no files"
+                                 : "no Landlock paths are given for a domain that holds files");
+    if (!w->holds && !w->scope_abstract && !w->scope_signal)
         return err_set(err, ERR_INPUT, "a Landlock domain that restricts nothing is asked for");
     if (abi == 0)
         return err_set(
@@ -98,8 +100,7 @@ bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *
 
     if (!check_wants(wants, abi, err))
         return false;
-    if (!wants->no_files)
-        attr.handled_access_fs = handled_rights(abi);
+    attr.handled_access_fs = handled_rights(abi, wants->holds);
     if (wants->scope_abstract)
         attr.scoped |= LL_SCOPE_ABSTRACT_UNIX_SOCKET;
     if (wants->scope_signal)
@@ -114,9 +115,9 @@ bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *
     return true;
 }
 
-bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err)
+bool landlock_add(int ruleset_fd, unsigned holds, const struct landlock_path *path, struct err *err)
 {
-    return add_path(ruleset_fd, path, handled_rights(landlock_abi()), err);
+    return add_path(ruleset_fd, path, handled_rights(landlock_abi(), holds), err);
 }
 
 bool landlock_enter(int ruleset_fd, struct err *err)

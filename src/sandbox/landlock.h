@@ -5,7 +5,7 @@
 // constants for ABI 1–7 (landlock_abi.h). Source: landlock(7), Documentation/userspace-api/landlock.rst.
 //
 // A domain that handles files may not mount, and inherits to all that it starts: init stays outside, `nested:
-// true` sets no_files.
+// true` holds none.
 #ifndef BAWN_SANDBOX_LANDLOCK_H
 #define BAWN_SANDBOX_LANDLOCK_H
 
@@ -13,14 +13,16 @@
 
 #include "base/err.h"
 
-// READ is reading, listing and executing. WRITE has all of READ, and writing, making, removing, moving,
-// truncating and ioctls on devices (a terminal opened by name needs WRITE). A rule on a directory holds for
-// all below it, through whatever mount; a rule on a file takes the rights that files have.
-// READ_KEPT is READ for a tree that its modes and a read-only mount keep from us anyway: truncating and
-// device ioctls are not refused a second time. Every open asks for these two besides, and where no rule
-// grants them the kernel looks at all ancestors up to the root: a tenth of what find and grep cost.
-// WRITE_ONLY, for a file, is WRITE without reading: for one that was lent for output.
-enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_READ_KEPT, LANDLOCK_WRITE, LANDLOCK_WRITE_ONLY };
+// What a domain holds: nothing of it is allowed but what a rule grants.
+// WRITES is writing, making, removing, moving, and ioctls on devices (a terminal opened by name needs it).
+// READS is reading, listing, executing and truncating (the kernel asks for that at each open, so a domain
+// that holds it has it look at the ancestors of all that is opened: a tenth of what find and grep cost).
+enum landlock_hold { LANDLOCK_HOLD_READS = 1, LANDLOCK_HOLD_WRITES = 2 };
+
+// READ is reading, listing and executing; WRITE is all that there is. A rule on a directory holds for all
+// below it, through whatever mount; a rule on a file takes the rights that files have. WRITE_ONLY, for a
+// file, is WRITE without reading: for one that was lent for output.
+enum landlock_access { LANDLOCK_READ = 0, LANDLOCK_WRITE, LANDLOCK_WRITE_ONLY };
 
 struct landlock_path {
     int fd; // O_PATH descriptor of a file or directory
@@ -30,8 +32,7 @@ struct landlock_path {
 struct landlock_wants {
     const struct landlock_path *paths;
     size_t npaths;
-    bool no_files; // no file rules at all: paths must be empty. Without it no paths is an error, not a free
-                   // pass.
+    unsigned holds;      // of files, LANDLOCK_HOLD_…; with 0 paths must be empty, otherwise they must not
     bool scope_abstract; // no abstract UNIX sockets of outside (needed when the network namespace is the
                          // host's)
     bool scope_signal;   // no signals to outside (needed without a pid namespace)
@@ -43,10 +44,11 @@ int landlock_abi(void); // 0 when the kernel has none or it is switched off
 // EXDEV even in writable places (programs copy then), before ABI 3 truncate(2) is not held, before ABI 5
 // device ioctls are not.
 MUST_USE bool landlock_make(const struct landlock_wants *wants, int *ret_fd, struct err *err);
-// Adds one more path (a regular file or directory) to a ruleset, for domains entered from now on.
-// Async-signal-safe when it succeeds.
-MUST_USE bool landlock_add(int ruleset_fd, const struct landlock_path *path, struct err *err);
-// Puts the calling thread into the domain; no_new_privs must be set. Async-signal-safe when it succeeds.
+// Adds one more path (a regular file or directory) to a ruleset that holds `holds`, for domains entered from
+// now on.
+MUST_USE bool landlock_add(int ruleset_fd, unsigned holds, const struct landlock_path *path, struct err *err);
+// Puts the calling thread into the domain; no_new_privs must be set. All three are async-signal-safe when
+// they succeed.
 MUST_USE bool landlock_enter(int ruleset_fd, struct err *err);
 
 #endif

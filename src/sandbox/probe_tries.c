@@ -241,7 +241,8 @@ void try_landlock(struct outcome *o)
 {
     AUTO_CLOSE int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct landlock_path path = {.fd = root, .access = LANDLOCK_READ};
-    struct landlock_wants wants = {.paths = &path, .npaths = 1};
+    struct landlock_wants wants = {
+        .paths = &path, .npaths = 1, .holds = LANDLOCK_HOLD_READS | LANDLOCK_HOLD_WRITES};
     struct err err = {0};
     AUTO_CLOSE int rules = -1;
     long abi = syscall(LL_SYS_CREATE_RULESET, NULL, 0, LL_CREATE_RULESET_VERSION);

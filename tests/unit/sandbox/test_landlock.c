@@ -98,6 +98,8 @@ static int yard_remove(void **state)
     return 0;
 }
 
+#define ALL (LANDLOCK_HOLD_READS | LANDLOCK_HOLD_WRITES)
+
 static int path_fd(const char *path)
 {
     int fd = open(path, O_PATH | O_CLOEXEC);
@@ -134,7 +136,7 @@ static void enter_yard(const struct yard *y)
         {path_fd(at(y, "rw")), LANDLOCK_WRITE}, {path_fd(at(y, "out/one")), LANDLOCK_READ},
     };
 
-    enter(&(struct landlock_wants){.paths = paths, .npaths = ARRAY_LEN(paths)});
+    enter(&(struct landlock_wants){.paths = paths, .npaths = ARRAY_LEN(paths), .holds = ALL});
 }
 
 // The act's errno, 0 when it worked; as an ordinary user, in or out of the yard's domain.
@@ -346,7 +348,7 @@ static void scopes_hold_signals_and_abstract_sockets(void **state)
 
     SKIP_WITHOUT(y);
     if (landlock_abi() < LL_ABI_SCOPE) {
-        struct landlock_wants w = {.no_files = true, .scope_signal = true};
+        struct landlock_wants w = {.scope_signal = true};
         struct err err = {0};
         int fd;
 
@@ -374,7 +376,7 @@ static void scopes_hold_signals_and_abstract_sockets(void **state)
         become_ordinary();
         if (kill(victim, 0) != 0 || connect(one, (struct sockaddr *)&a, n) != 0)
             _exit(1);
-        enter(&(struct landlock_wants){.no_files = true, .scope_signal = true, .scope_abstract = true});
+        enter(&(struct landlock_wants){.scope_signal = true, .scope_abstract = true});
         if (kill(victim, 0) == 0 || errno != EPERM)
             _exit(2);
         if (connect(two, (struct sockaddr *)&a, n) == 0 || errno != EPERM)
@@ -393,8 +395,8 @@ static void scopes_hold_signals_and_abstract_sockets(void **state)
 static void senseless_wants_are_refused(void **state)
 {
     const struct landlock_path p = {0, LANDLOCK_READ};
-    const struct landlock_wants none = {0}, nothing = {.no_files = true},
-                                both = {.no_files = true, .paths = &p, .npaths = 1};
+    const struct landlock_wants none = {0}, nothing = {.holds = ALL},
+                                both = {.paths = &p, .npaths = 1, .scope_signal = true};
     const struct landlock_wants *all[] = {&none, &nothing, &both};
 
     SKIP_WITHOUT(*state);
@@ -415,7 +417,7 @@ static void a_socket_is_no_path(void **state)
     struct err err = {0};
 
     SKIP_WITHOUT(*state);
-    assert_false(landlock_make(&(struct landlock_wants){.paths = &p, .npaths = 1}, &fd, &err));
+    assert_false(landlock_make(&(struct landlock_wants){.paths = &p, .npaths = 1, .holds = ALL}, &fd, &err));
     assert_int_equal(err.kind, ERR_INPUT);
     close(s);
 }
