@@ -158,7 +158,7 @@ void timer_del(struct timer *t)
 // Timers armed by a callback wait for the next round, even when they are due.
 static void run_timers(struct loop *l)
 {
-    uint64_t now = clock_mono_ns();
+    uint64_t now = l->ntimers ? clock_mono_ns() : 0;
 
     while (l->ntimers && l->heap[0]->when <= now && !l->quit) {
         struct timer *t = l->heap[0];

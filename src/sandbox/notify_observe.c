@@ -79,14 +79,12 @@ static int note_creation(const struct call *c, const char *path, bool is_dir)
     return class == NAME_PROTECTED ? EACCES : 0;
 }
 
-static int observe_open(const struct call *c, const struct request *r)
+static int observe_change_by_open(const struct call *c, const struct request *r)
 {
     bool exclusive = (r->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
     AUTO_FOUND struct found f = FOUND_NONE;
     char path[PATH_MAX];
 
-    if (!(r->flags & WRITES) || (r->flags & O_PATH) || !strcmp(r->path[0], "/dev/null"))
-        return 0;
     if (walk(c, r->dir[0], r->path[0], (r->flags & O_NOFOLLOW) || exclusive ? WALK_NOFOLLOW : WALK_FOLLOW,
              &f) != 0)
         return 0;
@@ -99,6 +97,13 @@ static int observe_open(const struct call *c, const struct request *r)
     if (!(r->flags & O_CREAT) || strchr(f.base, '/') || entry_path(c->n, f.parent, f.base, path) != 0)
         return 0;
     return note_creation(c, path, false);
+}
+
+static int observe_open(const struct call *c, const struct request *r)
+{
+    if (!(r->flags & WRITES) || (r->flags & O_PATH) || !strcmp(r->path[0], "/dev/null"))
+        return 0;
+    return observe_change_by_open(c, r);
 }
 
 // Where an entry would be; false when there is no such directory or the name is none.
