@@ -63,7 +63,8 @@ const char *bawn_id(const struct bawn_session *session);
 struct bawn_command {
     const char *const *argv; // NULL-terminated
     const char *cwd;         // inside; NULL: the workspace
-    int std[3];              // passed to the command and borrowed; not used with pty
+    int std[3];              // passed to the command and borrowed; not used with pty. A file that the policy
+                             // keeps from being written in a writable place must not be passed: a pipe then.
     bool pty;                // a terminal inside serves all three; its master comes with BAWN_EVENT_STARTED
     uint16_t rows, columns;
 };

@@ -264,10 +264,29 @@ static bool start_live(struct run *r, struct err *err)
     return live_start(&r->live, &r->loop, err);
 }
 
+// Whether passing it would let the command do more with this file than its name allows.
+static bool must_copy(const struct run *r, int fd)
+{
+    char link[32], path[PATH_MAX];
+    struct file_verdict v;
+    ssize_t n;
+
+    if (r->policy->nested || landlock_abi() == 0)
+        return true;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof path - 1);
+    if (n <= 0 || path[0] != '/')
+        return false;
+    path[n] = '\0';
+    file_rules_explain(session_files(r->session), path, ACCESS_WRITE, &v);
+    return v.verdict == VERDICT_DENY && v.rule &&
+           (v.rule->grant == GRANT_DENY || v.rule->grant == GRANT_PROTECT);
+}
+
 static bool start_command(struct run *r, struct err *err)
 {
     struct stdio_wants wants = {.pipe_output = r->options.json_on_stdout || r->policy->limits.output,
-                                .copy_files = r->policy->nested || landlock_abi() == 0,
+                                .copy_file = {must_copy(r, 0), must_copy(r, 1), must_copy(r, 2)},
                                 .swallow = r->options.json_on_stdout,
                                 .max_output = r->policy->limits.output,
                                 .output = on_output,

@@ -120,37 +120,31 @@ static bool is_own(const struct birth *b, int fd, const struct stat *st)
 }
 
 // A standard descriptor that is a file outside the sandbox's tree must stay reopenable as /dev/stdout and
-// friends, with the access that was given and no more. What is written is held anyway; for what is read there
-// is a domain of its own where there is such a file.
+// friends, with the access that was given and no more. What is written is held anyway; what is read, where
+// there is such a file.
 static bool enter_domains(const struct birth *b, struct err *err)
 {
-    int writes = b->c->landlock, reads = -1;
-    struct landlock_path path = {.access = LANDLOCK_READ};
-    const struct landlock_wants wants = {.paths = &path, .npaths = 1, .holds = LANDLOCK_HOLD_READS};
+    const struct confinement *c = b->c;
+    bool reads = false;
 
-    for (int fd = 0; fd < 3 && !(b->c->head->flags & PLAN_NESTED); fd++) {
+    for (int fd = 0; fd < 3 && c->landlock_reads >= 0; fd++) {
+        struct landlock_path path = {.fd = fd};
         int mode = fcntl(fd, F_GETFL);
         struct stat st;
 
         if (mode < 0 || fstat(fd, &st) < 0 || is_own(b, fd, &st))
             continue;
-        if (reads < 0) {
-            path = (struct landlock_path){open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), LANDLOCK_WRITE};
-            if (path.fd < 0)
-                return err_sys(err, errno, "cannot open the root directory");
-            if (!landlock_make(&wants, &reads, err))
-                return false;
-        }
+        reads = true;
         if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
             continue;
-        path = (struct landlock_path){fd, (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
-                                          : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
-                                                                           : LANDLOCK_WRITE};
-        if (!landlock_add(writes, LANDLOCK_HOLD_WRITES, &path, err) ||
-            !landlock_add(reads, LANDLOCK_HOLD_READS, &path, err))
+        path.access = (mode & O_ACCMODE) == O_RDONLY   ? LANDLOCK_READ
+                      : (mode & O_ACCMODE) == O_WRONLY ? LANDLOCK_WRITE_ONLY
+                                                       : LANDLOCK_WRITE;
+        if (!landlock_add(c->landlock, LANDLOCK_HOLD_WRITES, &path, err) ||
+            !landlock_add(c->landlock_reads, LANDLOCK_HOLD_READS, &path, err))
             return false;
     }
-    return landlock_enter(writes, err) && (reads < 0 || landlock_enter(reads, err));
+    return landlock_enter(c->landlock, err) && (!reads || landlock_enter(c->landlock_reads, err));
 }
 
 static void send_listener(const struct confinement *c, uint32_t id, int listener)

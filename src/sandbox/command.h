@@ -10,8 +10,9 @@
 
 struct confinement {
     const struct plan_header *head;
-    int landlock; // ruleset, or -1
-    int sock;     // to the supervisor
+    int landlock;       // ruleset, or -1
+    int landlock_reads; // the same for reading, for a command that has files from outside the tree; or -1
+    int sock;           // to the supervisor
 };
 
 struct command_spec {

@@ -285,6 +285,11 @@ static bool prepare_landlock(struct init *in, struct err *err)
     }
     wants.npaths = n;
     ok = landlock_make(&wants, &in->confinement.landlock, err);
+    if (ok && wants.holds) {
+        wants.holds = LANDLOCK_HOLD_READS;
+        wants.scope_abstract = false;
+        ok = landlock_make(&wants, &in->confinement.landlock_reads, err);
+    }
     while (n > 1)
         close(paths[--n].fd);
     free(paths);
@@ -312,7 +317,8 @@ static bool set_up(struct init *in, struct err *err)
         return err_sys(err, errno, "cannot make a control group namespace");
     if (!mounts_apply(&in->mounts, &in->plan, &top, &in->net, err))
         return err_prefix(err, "building the sandbox's file system");
-    in->confinement = (struct confinement){in->plan.head, -1, in->sock};
+    in->confinement =
+        (struct confinement){.head = in->plan.head, .landlock = -1, .landlock_reads = -1, .sock = in->sock};
     if ((in->plan.head->flags & PLAN_LANDLOCK) && !prepare_landlock(in, err))
         return false;
     if (!set_limits(in->plan.head, err))

@@ -246,7 +246,7 @@ static bool copies(const struct stdio *io, int number)
 {
     if (number && io->wants.pipe_output)
         return true;
-    return io->wants.copy_files && type_of(number) == S_IFREG &&
+    return io->wants.copy_file[number] && type_of(number) == S_IFREG &&
            (fcntl(number, F_GETFL) & O_ACCMODE) != O_RDWR;
 }
 

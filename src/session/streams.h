@@ -7,8 +7,9 @@
 //   terminal the caller's is a terminal: the command gets one made inside, this process copies between the
 //            two and the caller's is in raw mode meanwhile. Nothing inside ever holds the caller's terminal.
 //   piped    output is counted (limits.output) or reported as events (--json): a pipe, copied. So are files
-//            where nothing bounds what is done with an open one (nested): through /proc/self/fd the command
-//            could open a file anew that it was given for reading only, and write it.
+//            where nothing bounds what is done with an open one (nested, or one that lies in a writable place
+//            and may not be written all the same): through /proc/self/fd the command could open a file anew
+//            that it was given for reading only, and write it.
 // The caller's descriptors are never set non-blocking: their open file description is shared with others.
 // Terminals and pipes are opened anew through /proc/self/fd instead; files keep the caller's, with its
 // position and O_APPEND.
@@ -40,7 +41,7 @@ struct stdio_stream { // from the command towards the caller, or the caller towa
 
 struct stdio_wants {
     bool pipe_output;    // copy and count even where passing would do
-    bool copy_files;     // files are copied, not passed
+    bool copy_file[3];   // when it is a file it is copied, not passed
     bool swallow;        // output goes to the `output` handler only
     uint64_t max_output; // bytes; 0: no limit
     bool tell_input_end; // ask input_ended: once nobody can write to standard input any more (pipe, socket)

@@ -310,15 +310,26 @@ LENT = (("-q",), ("-q", *SEE_ALL), ("-q", "--set", "nested=true"))
 @test
 def a_file_that_was_given_as_input_is_not_written(yard):
     """/proc/self/fd opens the caller's file anew, on the caller's mount, which is writable."""
-    for line in ("echo x >> /proc/self/fd/0", "echo x > /dev/stdin"):
+    for line in ("echo x >> /proc/self/fd/0", "echo x > /dev/stdin", "python3 -c \"import os; os.truncate(\\\"/proc/self/fd/0\\\", 0)\""):
         o = outside_dir(yard)
-        check(lent(yard, line, "< %s/canary" % o).rc == 0 and "x" in yard.read(o + "/canary"),
+        check(lent(yard, line, "< %s/canary" % o).rc == 0 and yard.read(o + "/canary") != "OUTSIDE\n",
               "positive control: it is not written outside either")
         for options in LENT:
             o = outside_dir(yard)
             r = lent(yard, "cat; " + line, "< %s/canary" % o, *options)
             check(r.out == "OUTSIDE\n", "the input does not come", r)
             check(yard.read(o + "/canary") == "OUTSIDE\n", "the input was written, with %s" % list(options), r)
+
+
+@test
+def a_protected_file_of_the_workspace_that_was_given_as_input_is_not_written(yard):
+    for name in (".vscode/settings.json", ".envrc"):
+        for options in ((), *LENT, ("-q", "--set", "files.strict=true")):
+            yard.write(name, "sound\n")
+            r = lent(yard, "cat; echo x >> /proc/self/fd/0", "< " + name, *options)
+            check(r.out == "sound\n", "the input does not come", r)
+            check((yard.read(name) == "sound\n") == bool(options), "the input was written, with %s" % list(options) if options else
+                  "positive control: it is not written outside either", r)
 
 
 @test
@@ -336,6 +347,22 @@ def a_file_that_was_given_for_output_is_not_read(yard):
         r = lent(yard, line, ">> %s/canary" % o, *options)
         check("OUTSIDE" not in r.err, "what the file held was read, with %s" % list(options), r)
         check(yard.read(o + "/canary").startswith("OUTSIDE\n"), "the file was not appended to", r)
+
+
+@test
+def a_named_pipe_that_was_given_for_output_is_not_read(yard):
+    yard.write("read.py", "import os\n"
+               "fd = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\n"
+               "os.write(2, b'<' + os.read(fd, 99) + b'>')\n")
+    for options in ((), LENT[0]):  # with nested a named pipe is passed as it is
+        path = outside_dir(yard) + "/pipe"
+        os.mkfifo(path)
+        ours = os.open(path, os.O_RDWR)
+        os.write(ours, b"OUTSIDE\n")
+        r = lent(yard, "python3 read.py", "> " + path, *options)
+        os.close(ours)
+        check(("OUTSIDE" in r.err) == (not options), "what others wrote into the pipe was read, with %s" % list(options) if options else
+              "positive control: it is not read outside either", r)
 
 
 @test
