@@ -19,6 +19,7 @@
 
 #define SOCK_SEQPACKET_CLOEXEC (5 | O_CLOEXEC) // socket(2): SOCK_CLOEXEC is O_CLOEXEC
 #define UNIX_FAMILY 1
+#define BITS (8 * sizeof(unsigned long))
 
 static size_t copy_text(char *to, const char *from, size_t max)
 {
@@ -172,6 +173,24 @@ static void own_map(char *to, unsigned long id)
     to[out] = '\0';
 }
 
+// Schedulers like to put a child behind its parent, which is not going to wait for it: off to another
+// processor. To where it may run afterwards the child is as free as we are.
+static void place_apart(long pid)
+{
+    unsigned long all[1024 / BITS], others[1024 / BITS], any = 0;
+    unsigned cpu = 0;
+    long size = RAW(SYS_sched_getaffinity, 0, sizeof all, all);
+
+    if (size <= 0 || RAW(SYS_getcpu, &cpu, 0, 0) != 0 || cpu >= (unsigned)size * 8)
+        return;
+    for (size_t i = 0; i < (size_t)size / sizeof *all; i++) {
+        others[i] = i == cpu / BITS ? all[i] & ~(1ul << cpu % BITS) : all[i];
+        any |= others[i];
+    }
+    if (any && RAW(SYS_sched_setaffinity, pid, size, others) == 0)
+        RAW(SYS_sched_setaffinity, pid, size, all);
+}
+
 long birth_begin(struct birth *b)
 {
     const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -190,7 +209,9 @@ long birth_begin(struct birth *b)
         pid = clone_child(b, flags);
         RAW(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof before);
         RAW(SYS_close, b->theirs);
-        if (pid < 0)
+        if (pid > 0)
+            place_apart(pid);
+        else
             RAW(SYS_close, b->ours);
     }
     RAW(SYS_close, b->init);
