@@ -416,14 +416,8 @@ static void visible_parts(const struct finder *f, const char *prefix, struct str
         visible_part(f, "/", prefix, ret);
     if (f->rules->home_readable && f->rules->home)
         visible_part(f, f->rules->home, prefix, ret);
-    for (size_t i = 0; i < f->rules->n; i++) {
-        AUTO_FREE char *tree = NULL;
-
-        if (f->rules->rules[i].grant != GRANT_READ)
-            continue;
-        tree = path_resolved(f->rules->rules[i].path);
-        visible_part(f, tree, prefix, ret);
-    }
+    for (size_t i = 0; i < f->match->trees.n; i++)
+        visible_part(f, f->match->trees.items[i], prefix, ret);
 }
 
 static bool find_in_read_trees(struct finder *f, struct err *err)

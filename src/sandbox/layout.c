@@ -136,7 +136,7 @@ static void grant(struct layout *l, const char *path, bool writable)
         return;
     if (is_yards(real) && !path_within(real, l->w.rules->workspace))
         return;
-    n = readlink(path, text, sizeof text - 1);
+    n = strcmp(path, real) ? readlink(path, text, sizeof text - 1) : 0;
     if (n > 0 && !shows_host(base_of(l, path))) {
         text[n] = '\0';
         add_link(l, path, text);
@@ -245,12 +245,15 @@ static void note_missing(const struct layout *l, struct buf *notes)
 static bool is_closed(const struct cover *c)
 {
     static const int ways[] = {R_OK, W_OK, X_OK};
+    // Who else than the owner has a way; of access control lists the group's bits are the mask.
+    static const mode_t others[] = {S_IRGRP | S_IROTH, S_IWGRP | S_IWOTH, S_IXGRP | S_IXOTH};
     struct stat st;
 
     if (geteuid() == 0 || lstat(c->path, &st) < 0 || st.st_uid != 0)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(ways); i++)
-        if (faccessat(AT_FDCWD, c->path, ways[i], AT_EACCESS) == 0 || errno != EACCES)
+        if ((st.st_mode & others[i]) &&
+            (faccessat(AT_FDCWD, c->path, ways[i], AT_EACCESS) == 0 || errno != EACCES))
             return false;
     return true;
 }

@@ -151,8 +151,15 @@ struct resolved_dir {
     uint8_t *names; // a bit for the hash of each name in it; NULL when it was not listed
 };
 
+struct asked { // a plain path before its directory was listed
+    size_t item;
+    struct resolved_dir *dir;
+};
+
 struct reader {
     struct rulematch *m;
+    struct asked *asked;
+    size_t nasked;
     const char **starts; // literal whatever characters they have: workspace, home, writable roots
     size_t nstarts;
     bool root_folds;
@@ -327,6 +334,8 @@ static void add_plain(struct reader *r, struct rule_pattern p, const char *path)
     } else {
         dir = resolve_dir(r, path, len);
         p.absent = !may_hold(r, dir, name);
+        if (!p.absent && !dir->names)
+            r->asked[r->nasked++] = (struct asked){r->m->n, dir};
         p.prefix = dir->answer == dir->asked ? path : join(&r->m->arena, dir->answer, name);
     }
     pattern_index(r->m, p);
@@ -353,9 +362,15 @@ static void add_rule(struct reader *r, const struct file_rule *rule)
     pattern_index(r->m, p);
 }
 
+static size_t path_length(const char *path)
+{
+    return path[1] ? strlen(path) : 0; // none is the root
+}
+
 static void read_rules(struct reader *r, const struct file_rules *rules)
 {
     r->starts = xcalloc(rules->n + 2, sizeof *r->starts);
+    r->asked = xcalloc(rules->n + 1, sizeof *r->asked);
     r->starts[r->nstarts++] = rules->workspace;
     r->starts[r->nstarts++] = rules->home;
     for (size_t i = 0; i < rules->n; i++)
@@ -364,6 +379,16 @@ static void read_rules(struct reader *r, const struct file_rules *rules)
     for (size_t i = 0; i < rules->n; i++)
         if (rules->rules[i].grant >= GRANT_PROTECT)
             add_rule(r, &rules->rules[i]);
+    for (size_t i = 0; i < r->nasked; i++) {
+        struct rule_pattern *p = &r->m->items[r->asked[i].item];
+
+        p->absent = !may_hold(r, r->asked[i].dir, path_base(p->prefix));
+    }
+    for (size_t i = 0; i < rules->n; i++)
+        if (rules->rules[i].grant == GRANT_READ)
+            strlist_add(&r->m->trees,
+                        resolve_dir(r, rules->rules[i].path, path_length(rules->rules[i].path))->answer);
+    free(r->asked);
     free(r->starts);
 }
 
@@ -391,6 +416,7 @@ void rulematch_deinit(struct rulematch *m)
     free(m->items);
     free(m->globs);
     strlist_deinit(&m->roots);
+    strlist_deinit(&m->trees);
     arena_deinit(&m->arena);
     *m = (struct rulematch){0};
 }

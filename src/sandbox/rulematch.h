@@ -36,6 +36,7 @@ struct rulematch {
     uint32_t *globs;                     // patterns with a glob in the last component
     size_t nglobs;
     struct strlist roots; // writable roots: links resolved, existing, outermost only
+    struct strlist trees; // of the grants for reading: links resolved as far as they exist
     bool whole;           // "/" is one of them, for which the workspace stands in `roots`
     struct arena arena;   // the patterns' text
 };
