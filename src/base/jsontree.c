@@ -57,15 +57,6 @@ static struct yaml_node *node_new(struct walk *w, enum yaml_kind kind)
     return n;
 }
 
-static void append(struct yaml_node *parent, struct yaml_node *child)
-{
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
-}
-
 static bool build(struct walk *w, const json_t *value, struct yaml_node **ret, struct err *err);
 
 static bool build_object(struct walk *w, const json_t *value, struct yaml_node *map, struct err *err)
@@ -87,7 +78,7 @@ static bool build_object(struct walk *w, const json_t *value, struct yaml_node *
         child->key = arena_strdup(w->arena, key);
         child->key_line = line;
         child->key_column = column;
-        append(map, child);
+        yaml_append(map, child);
     }
     return true;
 }
@@ -103,7 +94,7 @@ static bool build_array(struct walk *w, const json_t *value, struct yaml_node *l
 
         if (!build(w, inner, &child, err))
             return false;
-        append(list, child);
+        yaml_append(list, child);
     }
     return true;
 }

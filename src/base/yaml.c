@@ -19,16 +19,6 @@ struct builder {
     int documents;
 };
 
-void yaml_append(struct yaml_node *parent, struct yaml_node *child)
-{
-    child->next = NULL;
-    if (parent->last)
-        parent->last->next = child;
-    else
-        parent->first = child;
-    parent->last = child;
-}
-
 const char *yaml_kind_name(enum yaml_kind kind)
 {
     return kind == YAML_SCALAR ? "text" : kind == YAML_LIST ? "a list" : "a mapping";

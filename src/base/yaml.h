@@ -32,7 +32,16 @@ struct yaml_node {
 MUST_USE bool yaml_parse(struct arena *arena, const char *text, size_t n, struct yaml_node **ret,
                          struct err *err);
 // As the parent's last element or entry; key stays as it is.
-void yaml_append(struct yaml_node *parent, struct yaml_node *child);
+static inline void yaml_append(struct yaml_node *parent, struct yaml_node *child)
+{
+    child->next = NULL;
+    if (parent->last)
+        parent->last->next = child;
+    else
+        parent->first = child;
+    parent->last = child;
+}
+
 const char *yaml_kind_name(enum yaml_kind kind); // "text", "a list", "a mapping"
 
 #endif

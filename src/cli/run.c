@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include "base/path.h"
 #include "base/utf8.h"
@@ -264,13 +265,16 @@ static bool start_live(struct run *r, struct err *err)
     return live_start(&r->live, &r->loop, err);
 }
 
-// Whether passing it would let the command do more with this file than its name allows.
+// Whether it is a file, and passing it would let the command do more with it than its name allows.
 static bool must_copy(const struct run *r, int fd)
 {
     char link[32], path[PATH_MAX];
     struct file_verdict v;
+    struct stat st;
     ssize_t n;
 
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
     if (r->policy->nested || landlock_abi() == 0)
         return true;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);

@@ -246,8 +246,7 @@ static bool copies(const struct stdio *io, int number)
 {
     if (number && io->wants.pipe_output)
         return true;
-    return io->wants.copy_file[number] && type_of(number) == S_IFREG &&
-           (fcntl(number, F_GETFL) & O_ACCMODE) != O_RDWR;
+    return io->wants.copy_file[number] && (fcntl(number, F_GETFL) & O_ACCMODE) != O_RDWR;
 }
 
 bool stdio_prepare(struct stdio *io, struct loop *loop, const struct stdio_wants *wants, struct err *err)

@@ -41,7 +41,7 @@ struct stdio_stream { // from the command towards the caller, or the caller towa
 
 struct stdio_wants {
     bool pipe_output;    // copy and count even where passing would do
-    bool copy_file[3];   // when it is a file it is copied, not passed
+    bool copy_file[3];   // it is a file that is copied, not passed, unless it is open for both
     bool swallow;        // output goes to the `output` handler only
     uint64_t max_output; // bytes; 0: no limit
     bool tell_input_end; // ask input_ended: once nobody can write to standard input any more (pipe, socket)

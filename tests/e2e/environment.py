@@ -223,6 +223,15 @@ def grants_on_the_command_line_hold(yard):
 
 
 @test
+def the_processors_are_those_of_the_caller(yard):
+    line = "python3 -c 'import os; print(sorted(os.sched_getaffinity(0)))'"
+    have = sorted(os.sched_getaffinity(0))
+    for cpus in (have, have[:1]):
+        r = yard.call(["taskset", "-c", ",".join(map(str, cpus)), yard.binary, "run", "-q", "--", "sh", "-c", line])
+        check(r.out == "%s\n" % cpus, "inside are not the processors %s" % cpus, r)
+
+
+@test
 def profiles_are_what_they_say(yard):
     yard.write("f", "F")
     yard.write("../beside/f", "B")

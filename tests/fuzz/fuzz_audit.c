@@ -2,6 +2,8 @@
 // Two ways in, by the first byte. Reading: the bytes are a log; however they are split the check says the
 // same, and what it delivers shows nothing raw on a terminal. Writing: the bytes are texts of a record; the
 // line that comes of them is one line, holds, and reads back.
+#include "fuzz.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +14,6 @@
 #include "audit/view.h"
 
 #define RUN "20261121T225521.123456Z-1f3a"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    fprintf(stderr, "fuzz_audit: %s\n", what);
-    abort();
-}
 
 static void look_at(void *ctx, const struct audit_line *line)
 {

@@ -10,6 +10,8 @@
 // Packets are cut at 0xff, which no JSON has: type, id, payload. In S the payload of CONFIG and UPDATE is the
 // document, and the id of any other message is also the number of descriptors that come with it; a packet of
 // type 0 is sent without a header.
+#include "fuzz.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,16 +37,6 @@
 #include "session/netrecord.h"
 
 #define PACKETS_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 // ---- documents
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A query in, an answer out: the answer must be a response to that query, within its size, with the question
 // as sent. The first byte chooses UDP or TCP framing and the verdict.
+#include "fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "guard/dnsnames.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void one(struct dns_names *names, const uint8_t *msg, size_t n, enum verdict verdict, bool tcp)
 {

@@ -2,22 +2,14 @@
 // git's configuration files. What is read is what git could have meant: sections and keys in lower case and
 // of their few letters, no NUL, views that end. And what was read, written out again with everything quoted,
 // reads back as the very same entries; so no quote, escape or line end is understood in two ways.
+#include "fuzz.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sandbox/gitconfig.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "fuzz_gitconfig: %s\n", what);
-    abort();
-}
 
 static void write_quoted(struct buf *out, const char *text, bool value)
 {

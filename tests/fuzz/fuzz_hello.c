@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ClientHello in pieces and at once must be read as the same. The first byte is the size of the pieces.
+#include "fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "guard/hello.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static enum hello_event feed(struct hello *h, const uint8_t *data, size_t n, size_t piece)
 {

@@ -2,22 +2,14 @@
 // HTTP/1, fed in pieces, and then the property that the guard stands on: what http1_write_request wrote is
 // read back as exactly one message of the same meaning, and nothing is left over. The first byte chooses kind
 // and cuts, the length of the input what is changed on the way.
+#include "fuzz.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "guard/http1.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-static void must(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "does not hold: %s\n", what);
-    abort();
-}
 
 // A secret that is put in, and a field that goes.
 static const char *value(void *ctx, const char *name, const char *value)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings as anybody may have written them. What is translated must read as a policy, and nothing of it may
 // open what the settings shut: no network where no domain is allowed.
+#include "fuzz.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +11,6 @@
 #include "policy/import.h"
 #include "policy/load.h"
 #include "policy/read.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct read_source source = {.layer = LAYER_FILE,
                                           .file = "settings.json",

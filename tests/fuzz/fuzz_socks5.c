@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first byte says how the rest is cut into pieces.
+#include "fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "guard/socks5.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

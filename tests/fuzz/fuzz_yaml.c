@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A policy file as anybody may have written it: read, merged, narrowed, bound and shown. What was accepted
 // must be shown as a text that reads back, and a narrowed policy must not be wider than what it narrowed.
+#include "fuzz.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +14,6 @@
 #include "policy/narrow.h"
 #include "policy/profile.h"
 #include "policy/read.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct read_source source = {.layer = LAYER_WORKSPACE,
                                           .file = "bawn.yaml",

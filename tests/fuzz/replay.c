@@ -2,6 +2,8 @@
 // Feeds files to a fuzz target where libFuzzer is not there (gcc with sanitizers): each file named, and each
 // file of a directory named, once. Ends with 1 when nothing was fed, for then the test would have shown
 // nothing.
+#include "fuzz.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -9,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define INPUT_MAX (16u << 20) // bytes; more is cut
 

@@ -39,12 +39,14 @@ class Counts:
 
 
 def load(path):
-    """The cases of one file, in the order written."""
+    """The cases of one file, in the order written. ALONE = True in it makes each of them one that is alone."""
     yard_module.TESTS = []
     name = os.path.basename(os.path.dirname(path)) + "/" + os.path.basename(path)[:-3]
     spec = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    for case in yard_module.TESTS:
+        case.alone = case.alone or getattr(module, "ALONE", False)
     return name, yard_module.TESTS
 
 
@@ -217,12 +219,6 @@ def run_file(path, bawn, base, missing, no_sandbox, pattern, quiet):
     return counts, lines
 
 
-def wants_to_be_alone(path):
-    """A file with a line ALONE = True loads the machine so that others would not be served in time beside it."""
-    with open(path, encoding="utf-8") as f:
-        return any(line.startswith("ALONE = True") for line in f)
-
-
 def run_files(files, bawn, base, pattern=None, quiet=False, jobs=1):
     """`jobs` files at once; each file's lines are printed when it is through."""
     total = Counts()
@@ -237,13 +233,7 @@ def run_files(files, bawn, base, pattern=None, quiet=False, jobs=1):
             print(line)
         sys.stdout.flush()
 
-    alone = [f for f in files if jobs == 1 or wants_to_be_alone(f)]
-    together = [f for f in files if f not in alone]
-    if together:
-        context = multiprocessing.get_context("fork")
-        with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            for done in concurrent.futures.as_completed([pool.submit(run_file, f, *rest) for f in together]):
-                take(done.result())
-    for f in alone:
-        take(run_file(f, *rest))
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run_file, f, *rest) for f in files]):
+            take(done.result())
     return total

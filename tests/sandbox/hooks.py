@@ -6,9 +6,8 @@ Where git is what would run the code, the test asks git itself: after the attack
 (status, commit, checkout, diff), and the mark that the attacker's code makes outside must not be there."""
 import os
 import subprocess
-import time
 
-from probe import SEE_ALL, escapes, fill, named, python
+from probe import SEE_ALL, escapes, fill, named, python, wait_until
 from yard import check, need, test
 
 MARK = "../outside-mark"  # what the attacker's code makes when the host runs it
@@ -341,21 +340,14 @@ def the_read_of_protected_files_works(yard):
     check(r.rc == 0 and r.out == "status\n{}\n", "protected files cannot be read", r)
 
 
-def wait_until(holds):
-    end = time.monotonic() + 20
-    while not holds():
-        check(time.monotonic() < end, "it did not come to that within 20 s")
-        time.sleep(0.01)
-
-
 @test
 def what_the_host_makes_meanwhile_is_moved_and_the_person_is_told_where(yard):
     p = subprocess.Popen([yard.binary, "run", "--", "sh", "-c", "touch ready; while [ ! -e end ]; do sleep 0.02; done"], env=yard.env,
                          stderr=subprocess.PIPE, text=True, cwd=yard.workspace)
     yard.write("~/made/hooks.json", "mine\n")
-    wait_until(lambda: yard.exists("ready"))
+    check(wait_until(lambda: yard.exists("ready"), 20), "the run does not start")
     os.rename(yard.path("~/made"), yard.path(".codex"))
-    wait_until(lambda: not yard.exists(".codex"))
+    check(wait_until(lambda: not yard.exists(".codex"), 20), "it is not moved away")
     yard.write("end", "")
     _, err = p.communicate(timeout=20)
     told = [line.strip()[len("it is now "):] for line in err.splitlines() if line.strip().startswith("it is now ")]

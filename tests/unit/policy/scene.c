@@ -32,7 +32,7 @@ void scene_init(struct scene *s)
     *s = (struct scene){0};
     assert_non_null(mkdtemp(pattern));
     s->top = realpath(pattern, NULL);
-    s->workspace = directory(s, "home/work");
+    s->workspace = directory(s, SCENE_WORKSPACE);
     s->home = directory(s, "home");
     s->config_dir = directory(s, "home/.config/bawn");
     s->state_dir = directory(s, "home/.local/state/bawn");

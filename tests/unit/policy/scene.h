@@ -9,6 +9,8 @@
 #include "policy/files.h"
 #include "policy/load.h"
 
+#define SCENE_WORKSPACE "home/work" // below the scene's top
+
 struct scene {
     char *top; // "/tmp/bawn-policy-XXXXXX", links resolved
     char *workspace, *home, *config_dir, *state_dir, *managed_file;

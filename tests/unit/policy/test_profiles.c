@@ -137,7 +137,7 @@ static void an_untrusted_project_gets_nothing_of_a_profile(void **state)
 
     (void)state;
     scene_init(&s);
-    scene_write(&s, "home/work/bawn.yaml", "extends: agent:codex\n");
+    scene_write(&s, SCENE_WORKSPACE "/bawn.yaml", "extends: agent:codex\n");
     if (!scene_load(&s, NULL))
         fail_msg("%s", s.err.msg);
     assert_int_equal(s.policy->network.mode, NET_OFF);
