@@ -69,6 +69,32 @@ HOME_READS = {
 }
 
 
+@test
+def secrets_are_hidden_wherever_they_stand_in_the_alphabet(yard):
+    """The start asks for the first names one by one and lists the directory for the others."""
+    names = (".aws/credentials", ".azure/token", ".cargo/credentials.toml", ".netrc", ".ssh/id_rsa", ".zsh_history", "notes.txt")
+    secrets = names[:-1]
+    for name in names:
+        yard.write("~/" + name, "%s of %s\n" % (SECRET, name))
+    line = "cd; cat %s" % " ".join(secrets)
+    r = yard.outside(line)
+    check(all(n in r.out for n in secrets), "positive control: they cannot be read outside", r)
+    for options in (SEE_ALL, ("--read", "~"), ("--write", "~")):
+        r = yard.run(line + " notes.txt", *options)
+        check(SECRET not in r.out.replace("%s of notes.txt" % SECRET, ""), "a secret was read, with %s" % list(options), r)
+        check("of notes.txt" in r.out, "the search for secrets hides what is none", r)
+
+
+@test
+def a_denied_file_of_roots_that_everybody_may_read_is_not_read(yard):
+    path = next(p for p in ("/etc/debian_version", "/etc/os-release", "/etc/passwd") if os.stat(os.path.realpath(p)).st_uid == 0)
+    with open(path) as f:
+        text = f.readline().strip()
+    for options in ((), ("--set", 'files.deny+=["%s"]' % path)):
+        r = yard.run("cat " + path, *options)
+        check((text in r.out) == (not options), "the denied file was read" if options else "positive control: it is not read", r)
+
+
 def define_home(name, line):
     def a_denied_file_is_not_read(yard):
         where = yard.home + "/.ssh"
